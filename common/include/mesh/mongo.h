@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mongo: a MongoDB client from a URI, JSON values as BSON, and driver errors in our vocabulary.
+ *
+ * A library of its own (mesh-mongo), so that only programs which talk to MongoDB load the driver.
+ * Threads: one struct mesh_mongo, one thread; the driver keeps one more that watches the servers,
+ * which is why a server that comes back is noticed within half a second. Every call that talks to
+ * the server blocks at most about options.timeout_ms.
+ */
+#ifndef MESH_MONGO_H
+#define MESH_MONGO_H
+
+#include "mesh/bytes.h"
+#include "mesh/error.h"
+
+#include <mongoc/mongoc.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <yyjson.h>
+
+/* MongoDB refuses more than 100 levels, and what we add needs one. */
+#define MESH_MONGO_DEPTH_MAX 90
+/* MongoDB refuses 16 MiB; the rest is for what surrounds the members. */
+#define MESH_MONGO_DOCUMENT_BYTES_MAX (15 * 1024 * 1024)
+
+struct mesh_mongo;
+
+struct mesh_mongo_options {
+    const char *uri;      /* mongodb:// or mongodb+srv://; what it says about time-outs wins */
+    const char *app_name; /* shown in the server's log; at most 128 bytes */
+    uint32_t timeout_ms;  /* to find a server, to connect, and for one answer */
+};
+
+/* Whether a URI can be used; for --check-config. */
+bool mesh_mongo_uri_valid(const char *uri, struct mesh_error *err);
+
+/* Prepares a client without waiting for a server. The caller owns the result. NULL: the URI is
+ * wrong, with *err filled in; its text never holds the password. */
+MESH_MUST_CHECK
+struct mesh_mongo *mesh_mongo_new(const struct mesh_mongo_options *options, struct mesh_error *err);
+/* The driver's client; lives as long as `mongo`. */
+mongoc_client_t *mesh_mongo_client(const struct mesh_mongo *mongo);
+/* Asks the server for a sign of life. */
+MESH_MUST_CHECK
+bool mesh_mongo_ping(struct mesh_mongo *mongo, struct mesh_error *err);
+/* Accepts NULL. Collections made from its client must be gone. */
+void mesh_mongo_free(struct mesh_mongo *mongo);
+
+/* Appends the members of a JSON object but those named in `skip` (a NULL-terminated list). Integers
+ * become int64 (those above 2^63-1 the nearest double), numbers with a fraction double. NULL, or
+ * a constant that says why this object cannot be a document; *out is then half-built. */
+const char *mesh_mongo_append_members(bson_t *out, yyjson_val *object, const char *const *skip);
+
+/* Fills *err from what the driver said: UNAVAILABLE when the server could not be reached or may
+ * answer later, PERMISSION_DENIED and UNAUTHENTICATED for credentials, INVALID_ARGUMENT when it
+ * refuses what was asked. Returns false. */
+bool mesh_mongo_fail(struct mesh_error *err, const bson_error_t *error);
+
+/* Whether a server error is about the very document or command, so that repeating it is in vain. */
+bool mesh_mongo_is_refusal(int32_t server_code);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: a well-formed traceparent goes on with its trace id, a malformed one starts a new trace.
+ * Method: the rules of the W3C recommendation, one broken at a time.
+ */
+#include "cmocka_all.h"
+#include "mesh/trace.h"
+
+#include <string.h>
+
+static const char good[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+static void test_malformed_ones_start_a_new_trace(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-011",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x",
+    };
+    for (size_t i = 0; i < MESH_COUNT_OF(bad); i++) {
+        assert_false(mesh_trace_valid(mesh_bytes_of_text(bad[i])));
+        struct mesh_trace trace = mesh_trace_continue(mesh_bytes_of_text(bad[i]));
+        assert_true(mesh_trace_valid(mesh_bytes_of_text(trace.traceparent)));
+        assert_string_equal(trace.traceparent + 53, "00");
+    }
+}
+
+static void test_a_trace_goes_on_with_a_parent_of_ours(void **state)
+{
+    (void)state;
+    struct mesh_trace trace = mesh_trace_continue(mesh_bytes_of_text(good));
+    assert_true(mesh_trace_valid(mesh_bytes_of_text(trace.traceparent)));
+    assert_memory_equal(trace.traceparent, good, 36);
+    assert_memory_not_equal(trace.traceparent + 36, good + 36, 16);
+    assert_string_equal(trace.traceparent + 52, "-01");
+}
+
+static void test_new_traces_differ(void **state)
+{
+    (void)state;
+    struct mesh_trace last = mesh_trace_new();
+    for (int i = 0; i < 1000; i++) {
+        struct mesh_trace trace = mesh_trace_new();
+        assert_true(mesh_trace_valid(mesh_bytes_of_text(trace.traceparent)));
+        assert_string_not_equal(trace.traceparent, last.traceparent);
+        last = trace;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_malformed_ones_start_a_new_trace),
+        cmocka_unit_test(test_a_trace_goes_on_with_a_parent_of_ours),
+        cmocka_unit_test(test_new_traces_differ),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

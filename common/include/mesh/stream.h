@@ -26,11 +26,11 @@
 #define MESH_STREAM_COUNT_MAX 64
 #define MESH_STREAM_FILE_BYTES_MAX (256 * 1024)
 
-struct mesh_schema; /* schema.h */
+struct mesh_schema; /* private: schema.h */
 
 struct mesh_stream {
-    const char *name; /* [a-z][a-z0-9-]{0,62}: also part of Redis keys */
-    const char *title;
+    const char *name;       /* [a-z][a-z0-9-]{0,62}: also part of Redis keys */
+    const char *title;      /* for people; one line */
     const char *path;       /* of the HTTP route, "/input" */
     const char *topic;      /* Kafka */
     const char *dlq_topic;  /* "<topic>.dlq" */
@@ -41,7 +41,8 @@ struct mesh_stream {
     const char *const *group_names;
     size_t group_count;
     const struct mesh_schema *schema;
-    struct mesh_bytes schema_json; /* as in the file, for /openapi.json */
+    const struct mesh_schema *count_schema; /* of the property to count by; NULL: there is none */
+    struct mesh_bytes schema_json;          /* as in the file, without white space; for OpenAPI */
 };
 
 struct mesh_streams;

@@ -2,7 +2,6 @@
 #include "mesh/alloc.h"
 #include "mesh/bytes.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +33,25 @@ void mesh_buffer_add_text(struct mesh_buffer *buffer, const char *text)
     mesh_buffer_add(buffer, mesh_bytes_of_text(text));
 }
 
-void mesh_buffer_add_format(struct mesh_buffer *buffer, const char *format, ...)
+void mesh_buffer_add_format_args(struct mesh_buffer *buffer, const char *format, va_list args)
 {
-    va_list args;
     va_list again;
-    va_start(args, format);
     va_copy(again, args);
     int size = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     if (size > 0) {
         char *room = buffer_room(buffer, (size_t)size);
         (void)vsnprintf(room, (size_t)size + 1, format, again);
         buffer->size += (size_t)size;
     }
     va_end(again);
+}
+
+void mesh_buffer_add_format(struct mesh_buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    mesh_buffer_add_format_args(buffer, format, args);
+    va_end(args);
 }
 
 static bool needs_escape(uint8_t byte)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mesh/error.h"
 
+#include "mesh/bytes.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,14 +51,16 @@ bool mesh_fail(struct mesh_error *err, enum mesh_code code, const char *format, 
 
 bool mesh_error_prefix(struct mesh_error *err, const char *format, ...)
 {
-    char text[MESH_ERROR_TEXT_MAX];
+    struct mesh_buffer text = {0};
     va_list args;
     va_start(args, format);
-    int size = vsnprintf(text, sizeof(text), format, args);
+    mesh_buffer_add_format_args(&text, format, args);
     va_end(args);
-    if (size >= 0 && (size_t)size < sizeof(text)) {
-        (void)snprintf(text + size, sizeof(text) - (size_t)size, ": %s", err->text);
-    }
-    memcpy(err->text, text, sizeof(text));
+    mesh_buffer_add_text(&text, ": ");
+    mesh_buffer_add_text(&text, err->text);
+    size_t size = text.size < sizeof(err->text) ? text.size : sizeof(err->text) - 1;
+    memcpy(err->text, text.data, size);
+    err->text[size] = '\0';
+    mesh_buffer_done(&text);
     return false;
 }

@@ -10,6 +10,7 @@
 
 #include "mesh/macros.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,8 @@ void mesh_buffer_add_text(struct mesh_buffer *buffer, const char *text);
 void mesh_buffer_add_json(struct mesh_buffer *buffer, struct mesh_bytes utf8);
 MESH_PRINTF(2, 3)
 void mesh_buffer_add_format(struct mesh_buffer *buffer, const char *format, ...);
+MESH_PRINTF(2, 0)
+void mesh_buffer_add_format_args(struct mesh_buffer *buffer, const char *format, va_list args);
 /* Empties it and keeps the memory. */
 void mesh_buffer_reset(struct mesh_buffer *buffer);
 /* Frees the memory; the buffer is empty and usable again. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * country: ISO 3166-1 codes and names in several languages become one English short name.
+ * country: ISO 3166-1 codes (and XK, Kosovo) and names in many languages become one English short
+ * name.
  *
  * The table is generated at build time from Debian's iso-codes: alpha-2, alpha-3 and numeric codes,
  * English names, official and common names, Spanish and the other translations. Case, accents,

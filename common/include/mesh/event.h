@@ -17,16 +17,21 @@
 #include <stdint.h>
 #include <yyjson.h>
 
-#define MESH_EVENT_BYTES_MAX (16 * 1024) /* normalised JSON */
+#define MESH_EVENT_BYTES_MAX 16384 /* normalised JSON */
 #define MESH_EVENT_DEPTH_MAX 8
-#define MESH_EVENT_COUNT_MAX 1000 /* events in a request */
+#define MESH_EVENT_COUNT_MAX 1000  /* events in a request */
+#define MESH_EVENT_MEMBERS_MAX 256 /* of one object */
+
+/* How JSON from outside is to be parsed before mesh_event_check(): an integer beyond 64 bits stays
+ * text, so that it is refused and not silently rounded. */
+#define MESH_EVENT_READ_FLAGS YYJSON_READ_BIGNUM_AS_RAW
 
 /* What is wrong with an event, as RFC 9457 wants it. */
 #define MESH_PROBLEM_COUNT_MAX 16 /* of one event; further ones are not reported */
 
 struct mesh_problem {
     char pointer[128]; /* RFC 6901, from the event's root: "/country"; cut when longer */
-    char reason[128];  /* "is required"; never text of the user */
+    char reason[128];  /* "is required"; never text of the user or the schema */
 };
 
 struct mesh_problems {
@@ -36,8 +41,9 @@ struct mesh_problems {
 
 /* Checks a parsed value against the stream's schema. When it fits: appends the normalised object
  * (aliases resolved, x-normalise done, members in the client's order, no white space) to *out,
- * sets *out_group and returns true. Else *out and *out_group are as before and *problems says
- * what is wrong (at least one entry). A second check of a normalised object changes nothing. */
+ * sets *out_group and returns true; *problems is then empty. Else *out and *out_group are as before
+ * and *problems says what is wrong (at least one entry). A second check of a normalised object
+ * changes nothing. */
 MESH_MUST_CHECK
 bool mesh_event_check(const struct mesh_stream *stream, yyjson_val *value, struct mesh_buffer *out,
                       uint8_t *out_group, struct mesh_problems *problems);
@@ -46,7 +52,9 @@ bool mesh_event_check(const struct mesh_stream *stream, yyjson_val *value, struc
 void mesh_event_write_record(const struct mesh_id *id, int64_t received_at_ms,
                              struct mesh_bytes normalised, struct mesh_buffer *out);
 
-/* A record read back from Kafka. */
+/* A record read back from Kafka. Its objects hold only what MongoDB can take: no key that is empty,
+ * there twice, begins with $ or contains a dot, at most MESH_EVENT_DEPTH_MAX levels, and at the top
+ * no _id, kafka or traceparent. */
 struct mesh_record {
     yyjson_doc *doc; /* owned; root is an object */
     struct mesh_id id;
@@ -54,10 +62,10 @@ struct mesh_record {
     uint8_t group; /* of the stream */
 };
 
-/* Reads a record's value. Only what the archive needs is asked for (JSON object in UTF-8 with a
- * valid id and received_at); the schema is not checked again, since a schema that was tightened
- * meanwhile must not make an acknowledged event undeliverable. False: a poison record, *reason
- * says why (a constant). */
+/* Reads a record's value. Only what the archive needs is asked for (a JSON object in UTF-8 that
+ * MongoDB can take, with a valid id and received_at); the schema is not checked again, since a
+ * schema that was tightened meanwhile must not make an acknowledged event undeliverable. False: a
+ * poison record, *reason says why (a constant). */
 MESH_MUST_CHECK
 bool mesh_record_read(const struct mesh_stream *stream, struct mesh_bytes value,
                       struct mesh_record *out, const char **reason);

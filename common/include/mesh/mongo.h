@@ -28,7 +28,7 @@ struct mesh_mongo;
 struct mesh_mongo_options {
     const char *uri;      /* mongodb:// or mongodb+srv://; what it says about time-outs wins */
     const char *app_name; /* shown in the server's log; at most 128 bytes */
-    uint32_t timeout_ms;  /* to find a server, to connect, and for one answer */
+    uint32_t timeout_ms;  /* for one answer; to find a server and to connect at most 10 s of it */
 };
 
 /* Whether a URI can be used; for --check-config. */

@@ -16,15 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Marks in a row of group bytes, one byte per Kafka offset. Groups are 0 to MESH_GROUP_COUNT_MAX-1.
- */
+/* Marks in a row of group bytes, one byte per Kafka offset: a group is below MESH_GROUP_COUNT_MAX.
+ * NOT_COUNTED: applied, but counts for nothing (poison, transaction marker). HOLE: this offset is
+ * not spoken of. */
 #define MESH_GROUP_COUNT_MAX 254
-#define MESH_GROUP_NOT_COUNTED 254 /* applied, but counts for nothing: poison, transaction marker  \
-                                    */
-#define MESH_GROUP_HOLE 255        /* this offset is not spoken of */
+#define MESH_GROUP_NOT_COUNTED 254
+#define MESH_GROUP_HOLE 255
 
 #define MESH_STREAM_COUNT_MAX 64
-#define MESH_STREAM_FILE_BYTES_MAX (256 * 1024)
+#define MESH_STREAM_FILE_BYTES_MAX 262144
 
 struct mesh_schema; /* private: schema.h */
 

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh/mongo.h"
+
+#include "mesh/alloc.h"
+#include "mesh/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An answer may take long, a sign of life may not. */
+enum { FIND_MS_MAX = 10000 };
+
+struct mesh_mongo {
+    mongoc_client_pool_t *pool;
+    mongoc_client_t *client;
+};
+
+/* The driver's own lines. FerretDB does not know endSessions, which the driver says at each close
+ * and which means nothing. */
+static void log_line(mongoc_log_level_t level, const char *domain, const char *message, void *arg)
+{
+    (void)arg;
+    if (strstr(message, "endSessions") != NULL) {
+        return;
+    }
+    mesh_log(level <= MONGOC_LOG_LEVEL_WARNING ? MESH_LOG_WARN : MESH_LOG_DEBUG, "mongodb",
+             MESH_LOG_TEXT("domain", domain), MESH_LOG_TEXT("message", message));
+}
+
+static void driver_start(void)
+{
+    mongoc_init();
+    mongoc_log_set_handler(log_line, NULL);
+    /* Once per process, and after the last pool. */
+    (void)atexit(mongoc_cleanup);
+}
+
+static mongoc_uri_t *uri_read(const char *text, struct mesh_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    bson_error_t error;
+
+    (void)pthread_once(&once, driver_start);
+    mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &error);
+    if (uri == NULL) {
+        /* The driver's reason may quote the URI, and with it the password. */
+        mesh_fail(err, MESH_INVALID_ARGUMENT, "not a MongoDB URI (mongodb://host:port/)");
+    }
+    return uri;
+}
+
+bool mesh_mongo_uri_valid(const char *text, struct mesh_error *err)
+{
+    mongoc_uri_t *uri = uri_read(text, err);
+
+    if (uri == NULL) {
+        return false;
+    }
+    mongoc_uri_destroy(uri);
+    return true;
+}
+
+static void set_default_ms(mongoc_uri_t *uri, const char *name, uint32_t ms)
+{
+    if (!mongoc_uri_has_option(uri, name)) {
+        (void)mongoc_uri_set_option_as_int32(uri, name, (int32_t)ms);
+    }
+}
+
+struct mesh_mongo *mesh_mongo_new(const struct mesh_mongo_options *options, struct mesh_error *err)
+{
+    struct mesh_mongo *mongo = mesh_new(struct mesh_mongo);
+    mongoc_uri_t *uri = uri_read(options->uri, err);
+    bson_error_t error;
+
+    if (uri == NULL) {
+        goto fail;
+    }
+    uint32_t find_ms = options->timeout_ms < FIND_MS_MAX ? options->timeout_ms : FIND_MS_MAX;
+    set_default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, find_ms);
+    set_default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS, find_ms);
+    set_default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, options->timeout_ms);
+    mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
+    if (mongo->pool == NULL) {
+        mesh_fail(err, MESH_INVALID_ARGUMENT, "MongoDB: %s", error.message);
+        goto fail;
+    }
+    (void)mongoc_client_pool_set_error_api(mongo->pool, MONGOC_ERROR_API_VERSION_2);
+    (void)mongoc_client_pool_set_appname(mongo->pool, options->app_name);
+    mongo->client = mongoc_client_pool_pop(mongo->pool);
+    mongoc_uri_destroy(uri);
+    return mongo;
+
+fail:
+    mongoc_uri_destroy(uri);
+    mesh_mongo_free(mongo);
+    return NULL;
+}
+
+mongoc_client_t *mesh_mongo_client(const struct mesh_mongo *mongo)
+{
+    return mongo->client;
+}
+
+bool mesh_mongo_ping(struct mesh_mongo *mongo, struct mesh_error *err)
+{
+    bson_t ping = BSON_INITIALIZER;
+    bson_error_t error;
+
+    BSON_APPEND_INT32(&ping, "ping", 1);
+    bool ok = mongoc_client_command_simple(mongo->client, "admin", &ping, NULL, NULL, &error);
+    bson_destroy(&ping);
+    return ok || mesh_mongo_fail(err, &error);
+}
+
+void mesh_mongo_free(struct mesh_mongo *mongo)
+{
+    if (mongo == NULL) {
+        return;
+    }
+    if (mongo->client != NULL) {
+        mongoc_client_pool_push(mongo->pool, mongo->client);
+    }
+    if (mongo->pool != NULL) {
+        mongoc_client_pool_destroy(mongo->pool);
+    }
+    free(mongo);
+}
+
+static const char *append_array(bson_t *out, yyjson_val *array, int depth);
+static const char *append_object(bson_t *out, yyjson_val *object, const char *const *skip,
+                                 int depth);
+
+/* One value under a key that is valid UTF-8 without NUL. */
+static const char *append_value(bson_t *out, const char *key, int key_size, yyjson_val *value,
+                                int depth)
+{
+    bson_t child;
+    const char *reason = NULL;
+    bool ok = true;
+
+    switch (yyjson_get_tag(value)) {
+    case YYJSON_TYPE_NULL | YYJSON_SUBTYPE_NONE:
+        ok = bson_append_null(out, key, key_size);
+        break;
+    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE:
+    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE:
+        ok = bson_append_bool(out, key, key_size, yyjson_get_bool(value));
+        break;
+    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT:
+        ok = yyjson_get_uint(value) <= INT64_MAX
+                 ? bson_append_int64(out, key, key_size, (int64_t)yyjson_get_uint(value))
+                 : bson_append_double(out, key, key_size, (double)yyjson_get_uint(value));
+        break;
+    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT:
+        ok = bson_append_int64(out, key, key_size, yyjson_get_sint(value));
+        break;
+    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL:
+        ok = bson_append_double(out, key, key_size, yyjson_get_real(value));
+        break;
+    case YYJSON_TYPE_ARR | YYJSON_SUBTYPE_NONE:
+        ok = bson_append_array_begin(out, key, key_size, &child);
+        reason = ok ? append_array(&child, value, depth - 1) : NULL;
+        ok = ok && bson_append_array_end(out, &child);
+        break;
+    case YYJSON_TYPE_OBJ | YYJSON_SUBTYPE_NONE:
+        ok = bson_append_document_begin(out, key, key_size, &child);
+        reason = ok ? append_object(&child, value, NULL, depth - 1) : NULL;
+        ok = ok && bson_append_document_end(out, &child);
+        break;
+    default: /* strings, escaped or not */
+        ok =
+            bson_append_utf8(out, key, key_size, yyjson_get_str(value), (int)yyjson_get_len(value));
+        break;
+    }
+    return ok ? reason : "does not fit into a document";
+}
+
+static const char *append_array(bson_t *out, yyjson_val *array, int depth)
+{
+    yyjson_arr_iter items = yyjson_arr_iter_with(array);
+    uint32_t index = 0;
+
+    if (depth <= 0) {
+        return "is nested too deeply";
+    }
+    for (yyjson_val *item = yyjson_arr_iter_next(&items); item != NULL;
+         item = yyjson_arr_iter_next(&items)) {
+        char text[16];
+        const char *key = NULL;
+        size_t key_size = bson_uint32_to_string(index++, &key, text, sizeof text);
+        const char *reason = append_value(out, key, (int)key_size, item, depth);
+        if (reason != NULL) {
+            return reason;
+        }
+    }
+    return NULL;
+}
+
+static bool is_skipped(yyjson_val *key, const char *const *skip)
+{
+    for (; skip != NULL && *skip != NULL; skip++) {
+        if (yyjson_equals_str(key, *skip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *append_object(bson_t *out, yyjson_val *object, const char *const *skip,
+                                 int depth)
+{
+    yyjson_obj_iter members = yyjson_obj_iter_with(object);
+
+    if (depth <= 0) {
+        return "is nested too deeply";
+    }
+    for (yyjson_val *key = yyjson_obj_iter_next(&members); key != NULL;
+         key = yyjson_obj_iter_next(&members)) {
+        if (is_skipped(key, skip)) {
+            continue;
+        }
+        if (memchr(yyjson_get_str(key), '\0', yyjson_get_len(key)) != NULL) {
+            return "has a NUL in a member's name";
+        }
+        const char *reason = append_value(out, yyjson_get_str(key), (int)yyjson_get_len(key),
+                                          yyjson_obj_iter_get_val(key), depth);
+        if (reason != NULL) {
+            return reason;
+        }
+    }
+    return out->len <= MESH_MONGO_DOCUMENT_BYTES_MAX ? NULL : "is too big for a document";
+}
+
+const char *mesh_mongo_append_members(bson_t *out, yyjson_val *object, const char *const *skip)
+{
+    return append_object(out, object, skip, MESH_MONGO_DEPTH_MAX);
+}
+
+bool mesh_mongo_is_refusal(int32_t server_code)
+{
+    switch (server_code) {
+    case 2:     /* BadValue */
+    case 9:     /* FailedToParse */
+    case 14:    /* TypeMismatch */
+    case 15:    /* Overflow: nested too deeply */
+    case 22:    /* InvalidBSON */
+    case 52:    /* DollarPrefixedFieldName */
+    case 53:    /* InvalidIdField */
+    case 56:    /* EmptyFieldName */
+    case 57:    /* DottedFieldName */
+    case 121:   /* DocumentValidationFailure */
+    case 10334: /* BSONObjectTooLarge */
+    case 17280: /* KeyTooLong */
+    case 17419: /* the document would grow too large */
+    case 17420: /* likewise */
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool mesh_mongo_fail(struct mesh_error *err, const bson_error_t *error)
+{
+    enum mesh_code code = MESH_UNAVAILABLE;
+
+    if (error->domain == MONGOC_ERROR_CLIENT && error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE) {
+        code = MESH_UNAUTHENTICATED;
+    } else if (error->domain == MONGOC_ERROR_SERVER && error->code == 13) {
+        code = MESH_PERMISSION_DENIED;
+    } else if (error->domain == MONGOC_ERROR_SERVER && error->code == 18) {
+        code = MESH_UNAUTHENTICATED;
+    } else if (error->domain == MONGOC_ERROR_SERVER && mesh_mongo_is_refusal((int)error->code)) {
+        code = MESH_INVALID_ARGUMENT;
+    }
+    return mesh_fail(err, code, "MongoDB: %s (domain %u, code %u)", error->message, error->domain,
+                     error->code);
+}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./mesh, after it has seen to the platform: the command line, and which module does what.
+
+Only the standard library is imported here, and no syntax newer than Python 3.8 is used: help must
+work with whatever Python the host has. Each subcommand's module is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+EPILOGUE = """
+The first run prepares the platform (outside Debian 13 and Ubuntu 24.04 a Debian 13 root in
+~/.cache/tweetmesh); nothing is installed into your system except mmdebstrap and bubblewrap.
+State and logs of what runs are in .mesh/ of the project.
+"""
+
+
+def add_demo(commands) -> None:
+    demo = commands.add_parser("demo", help="build, start everything, send tweets, audit, report; stays until Ctrl-C")
+    demo.add_argument("--exit", action="store_true", help="end after the report instead of staying up")
+    demo.add_argument("--data", type=Path, metavar="FILE", help="tweets to send (default: locust/data/tweets.json)")
+    demo.add_argument("--users", type=int, default=10, metavar="N", help="Locust users (default: 10)")
+    demo.add_argument("--requests", type=int, default=10_000, metavar="N", help="requests in total (default: 10,000)")
+    demo.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    demo.set_defaults(module="demo", function="demo")
+
+
+def add_test(commands) -> None:
+    test = commands.add_parser("test", help="run the tests, all or some parts, with a summary")
+    test.add_argument("parts", nargs="*", metavar="PART", help="see --list; all by default")
+    test.add_argument("--list", action="store_true", help="list the parts and what they do")
+    test.set_defaults(module="test", function="test")
+
+
+def add_load(commands) -> None:
+    load = commands.add_parser("load", help="rough speed with wrk, and CPU time per event per program")
+    load.add_argument("--seconds", type=int, default=10, metavar="N", help="length of each run (default: 10)")
+    load.add_argument("--connections", type=int, default=64, metavar="N", help="HTTP connections (default: 64)")
+    load.add_argument("--jvm-defaults", action="store_true", help="Kafka with G1 and C2 (for a temporary mesh)")
+    load.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    add_name(load)
+    load.set_defaults(module="load", function="load")
+
+
+def add_name(parser) -> None:
+    parser.add_argument("--name", default="default", help="which mesh, if you run several (default: default)")
+
+
+def add_running(commands) -> None:
+    up = commands.add_parser("up", help="start Kafka, Redis, MongoDB and the programs, and leave them running")
+    up.add_argument("--preset", default="release", help="which build to run (default: release)")
+    up.add_argument("--jvm-defaults", action="store_true", help="Kafka with G1 and C2: slower start, faster when warm")
+    up.add_argument("--fresh", action="store_true", help="forget the data of the last time")
+    down = commands.add_parser("down", help="stop what `up` started")
+    status = commands.add_parser("status", help="what runs, where, and is it ready")
+    logs = commands.add_parser("logs", help="show the logs of the mesh, or of one program")
+    logs.add_argument("program", nargs="?", help="kafka, redis, mongo, api, grpc-server …")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
+    audit = commands.add_parser("audit", help="compare Kafka, Redis and MongoDB of the running mesh")
+    audit.epilog = "What comes after -- goes to the audit program: ./mesh audit -- --json --wait 60"
+    for parser, function in ((up, "up"), (down, "down"), (status, "status"), (logs, "logs"), (audit, "audit")):
+        add_name(parser)
+        parser.set_defaults(module="running", function=function)
+
+
+def add_build(commands) -> None:
+    build = commands.add_parser("build", help="configure and build with a preset, into build/PRESET")
+    build.add_argument("--preset", default="release", help="release, dev, asan or tsan (default: release)")
+    build.set_defaults(module="build", function="build_command")
+    formatted = commands.add_parser("format", help="clang-format all C files")
+    formatted.set_defaults(module="build", function="format_command")
+    shell = commands.add_parser("shell", help="a shell on the platform, or: shell COMMAND…")
+    shell.add_argument("command", nargs="*")
+    shell.set_defaults(module="build", function="shell_command")
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./mesh",
+        description="tweetmesh: build it, run it, look at it, test it.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="SUBCOMMAND", dest="subcommand", required=True)
+    for add in (add_demo, add_test, add_running, add_load, add_build):
+        add(commands)
+    ours, extra = words, []
+    if "--" in words:
+        ours, extra = words[: words.index("--")], words[words.index("--") + 1 :]
+    arguments, unknown = parser.parse_known_args(ours)
+    if unknown and arguments.subcommand not in ("audit", "shell"):
+        parser.error("unrecognized arguments: " + " ".join(unknown))
+    arguments.extra = unknown + extra
+    return arguments
+
+
+def end_on_signals() -> None:
+    """The first signal becomes KeyboardInterrupt; later ones do not disturb the clean-up."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if not os.environ.get("TWEETMESH_NOHUP"):  # ./mesh knows whether nohup was used
+        numbers.append(signal.SIGHUP)
+
+    def interrupt(number, frame):
+        for each in numbers:
+            # A function, not SIG_IGN: children would inherit that.
+            signal.signal(each, lambda number, frame: None)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+
+
+def main() -> int:
+    arguments = parse(sys.argv[1:])
+    end_on_signals()
+    module = importlib.import_module(f"tools.mesh.{arguments.module}")
+    from stack.process import StackError
+
+    try:
+        return getattr(module, arguments.function)(arguments) or 0
+    except StackError as error:
+        print(f"mesh: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # ./mesh status | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print("mesh: interrupted; everything it started is stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

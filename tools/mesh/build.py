@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""build, format, shell: CMake through its presets, and clang-format."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from argparse import Namespace
+from pathlib import Path
+
+from stack.cache import run_step
+from stack.mesh import PROJECT
+
+PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit")
+
+
+def project_files(*suffixes: str) -> list[Path]:
+    """The files of the project that git knows or would take, as paths below the project."""
+    command = ["git", "-c", f"safe.directory={PROJECT}", "ls-files", "-coz", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    paths = sorted({Path(name) for name in listed.split("\0") if name.endswith(suffixes)})
+    return [path for path in paths if (PROJECT / path).is_file()]
+
+
+def build_folder(preset: str) -> Path:
+    return PROJECT / "build" / preset
+
+
+def build_commands(preset: str) -> list[list[str]]:
+    return [["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]]
+
+
+def build_quietly(preset: str) -> Path:
+    """Builds the programs, not the tests, with the output in a log. Any thread."""
+    log = PROJECT / ".mesh" / f"build-{preset}.log"
+    log.parent.mkdir(exist_ok=True)
+    log.unlink(missing_ok=True)
+    configure, build = build_commands(preset)
+    run_step(f"configuring preset {preset}", configure, log=log, cwd=PROJECT)
+    run_step(f"building preset {preset}", [*build, "--target", *PROGRAMS], log=log, cwd=PROJECT)
+    return build_folder(preset)
+
+
+def build_command(arguments: Namespace) -> int:
+    for command in build_commands(arguments.preset):
+        code = subprocess.run(command, cwd=PROJECT, check=False).returncode
+        if code != 0:
+            return code
+    return 0
+
+
+def format_command(_arguments: Namespace) -> int:
+    files = [str(path) for path in project_files(".c", ".h")]
+    return subprocess.run(["clang-format", "-i", *files], cwd=PROJECT, check=False).returncode
+
+
+def shell_command(arguments: Namespace) -> int:
+    """Only where the system itself is the platform; else ./mesh has entered the root already."""
+    command = [*arguments.command, *arguments.extra] or [os.environ.get("SHELL", "bash")]
+    os.execvp(command[0], command)

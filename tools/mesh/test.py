@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test: runs the parts one after the other and ends with what each runner said.
+
+A new part is one more entry in PARTS. A part is good only if its runner was content, something ran,
+and nothing was skipped: a skipped test is a missing test, and its reason is listed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack.mesh import PROJECT
+from stack.process import StackError, die_with_parent
+from tools.mesh import checks, rules
+from tools.mesh.build import build_commands, build_folder
+from tools.mesh.venv import venv
+
+SANITIZED = "asan"
+COMPLAINTS_SHOWN = 60
+RESULTS = PROJECT / ".mesh/test"
+
+
+@dataclass
+class Outcome:
+    """What a part came to."""
+
+    ok: bool
+    summary: list[str] = field(default_factory=list)  # the runners' own last words
+    skipped: list[str] = field(default_factory=list)  # "test: reason"
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    text: str
+    run: Callable[[list[str]], Outcome]
+
+
+def stream(command: list[str], env: dict[str, str] | None = None) -> tuple[int, list[str]]:
+    """Runs a command with its output on the terminal; its exit code and the last lines."""
+    child = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=die_with_parent(),
+    )
+    lines: list[str] = []
+    try:
+        for line in child.stdout or []:
+            print(line, end="", flush=True)
+            lines = [*lines[-40:], line.rstrip()]
+        return child.wait(), lines
+    except BaseException:
+        os.killpg(child.pid, signal.SIGINT)  # pytest then runs its fixtures' ends
+        try:
+            child.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+        raise
+
+
+def build(preset: str) -> Outcome | None:
+    """None if it builds, else how it failed."""
+    for command in build_commands(preset):
+        code, lines = stream(command)
+        if code != 0:
+            failed = [line for line in lines if re.search(r"FAILED:|error:|CMake Error", line)]
+            return Outcome(
+                False, [f"{' '.join(command)} failed (exit code {code})", *list(dict.fromkeys(failed or lines))[-3:]]
+            )
+    return None
+
+
+def skipped_in(results: Path) -> tuple[int, list[str]]:
+    """How many tests a JUnit file tells of, and those of them that were skipped, with their reasons."""
+    if not results.exists():
+        return 0, []
+    cases = ElementTree.parse(results).getroot().iter("testcase")
+    count, skipped = 0, []
+    for case in cases:
+        count += 1
+        reason = case.find("skipped")
+        if reason is not None or case.get("status") in ("notrun", "disabled"):
+            text = reason.get("message") if reason is not None else None
+            skipped.append(f"{case.get('classname')}::{case.get('name')}: {text or 'not run'}")
+    return count, skipped
+
+
+def judged(name: str, command: list[str], results: Path, pattern: str, env: dict | None = None) -> Outcome:
+    """Runs a test runner that writes a JUnit file; pattern finds its own summary lines."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    results.unlink(missing_ok=True)
+    code, lines = stream(command, env)
+    count, skipped = skipped_in(results)
+    summary = [line for line in lines if re.search(pattern, line)] or lines[-1:]
+    if count == 0:
+        summary.append(f"{name}: no test ran")
+    return Outcome(code == 0 and count > 0 and not skipped, summary, skipped)
+
+
+def pytest(name: str, folders: list[str], extra: list[str]) -> Outcome:
+    present = [folder for folder in folders if (PROJECT / folder).is_dir()]
+    if not present:
+        return Outcome(False, [f"{name}: {', '.join(folders)} is missing"])
+    results = RESULTS / f"{name}.xml"
+    settings = ["-c", "tests/pytest.ini", "--rootdir", "tests", "-p", "no:cacheprovider"]
+    command = [str(venv() / "bin/python"), "-m", "pytest", *settings, *present, f"--junitxml={results}", *extra]
+    env = {"TWEETMESH_BUILD": str(build_folder(SANITIZED)), "PYTHONPATH": str(PROJECT)}
+    return judged(name, command, results, r"^=+ .* in [\d.]+s.*=+$|^ERROR ", env)
+
+
+STATIC_CHECKS: dict[str, Callable[[], list[str]]] = {
+    "clang-format": checks.clang_format,
+    "clang-tidy": checks.clang_tidy,
+    "cppcheck": checks.cppcheck,
+    "shellcheck": checks.shellcheck,
+    "ruff": checks.ruff,
+    "python": checks.python_compiles,
+    "rules": rules.complaints,
+}
+
+
+def static(_extra: list[str]) -> Outcome:
+    # clang-tidy wants generated headers, and to know who includes what; the others can do without.
+    failure = build(SANITIZED)
+    outcome = failure or Outcome(True)
+    for name, check in STATIC_CHECKS.items():
+        if failure and check is checks.clang_tidy:
+            continue
+        started = time.monotonic()
+        found = check()
+        print("\n".join(found[:COMPLAINTS_SHOWN]), end="\n" if found else "", flush=True)
+        verdict = f"{len(found)} lines of complaint" if found else "clean"
+        outcome.summary.append(f"{name}: {verdict} ({time.monotonic() - started:.1f} s)")
+        print(outcome.summary[-1], flush=True)
+        outcome.ok = outcome.ok and not found
+    return outcome
+
+
+def unit(extra: list[str]) -> Outcome:
+    if failure := build(SANITIZED):
+        return failure
+    results = RESULTS / "unit.xml"
+    command = ["ctest", "--preset", SANITIZED, "--output-junit", str(results), *extra]
+    return judged("unit", command, results, r"tests passed|tests failed|^Total Test time")
+
+
+def scripts(extra: list[str]) -> Outcome:
+    return pytest("scripts", ["tests/test_mesh", "locust/tests"], extra)
+
+
+def contract(extra: list[str]) -> Outcome:
+    return build(SANITIZED) or pytest("contract", ["tests/contract"], extra)
+
+
+def integration(extra: list[str]) -> Outcome:
+    return build(SANITIZED) or pytest("integration", ["tests/integration"], extra)
+
+
+PARTS = (
+    Part("static", "clang-format, clang-tidy, cppcheck, shellcheck, ruff, rules of the style guide", static),
+    Part("unit", "cmocka tests through ctest, with AddressSanitizer and UBSan", unit),
+    Part("scripts", "pytest: ./mesh itself, the stack, the load generator", scripts),
+    Part("contract", "pytest: HTTP against /openapi.json, gRPC from outside; sanitized binaries", contract),
+    Part("integration", "pytest: real stack, real (sanitized) binaries, kills and restarts", integration),
+)
+
+
+def run_part(part: Part, extra: list[str]) -> Outcome:
+    print(f"\n=== {part.name}: {part.text}", flush=True)
+    try:
+        return part.run(extra)
+    except StackError as error:
+        print(error, flush=True)
+        return Outcome(False, [str(error).splitlines()[0]])
+
+
+def test(arguments: Namespace) -> int:
+    if arguments.list:
+        for part in PARTS:
+            print(f"{part.name:<12} {part.text}")
+        return 0
+    by_name = {part.name: part for part in PARTS}
+    if unknown := [name for name in arguments.parts if name not in by_name]:
+        raise StackError(f"no such part: {', '.join(unknown)}; there are {', '.join(by_name)}")
+    outcomes: list[tuple[str, Outcome, float]] = []
+    for name in arguments.parts or by_name:
+        started = time.monotonic()
+        outcomes.append((name, run_part(by_name[name], arguments.extra), time.monotonic() - started))
+    print_summary(outcomes)
+    return 0 if all(outcome.ok for _, outcome, _ in outcomes) else 1
+
+
+def print_summary(outcomes: list[tuple[str, Outcome, float]]) -> None:
+    print("\n=== summary")
+    for name, outcome, seconds in outcomes:
+        missing = f", {len(outcome.skipped)} SKIPPED" if outcome.skipped else ""
+        print(f"{name:<12} {'passed' if outcome.ok else 'FAILED'}{missing}  {seconds:.0f} s")
+    for name, outcome, _ in outcomes:
+        for line in outcome.skipped:
+            print(f"skipped in {name}: {line}")
+    for name, outcome, _ in outcomes:
+        for line in outcome.summary:
+            print(f"{name}: {line}")

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "hints.h"
+#include "mesh/macros.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct config, field)
+
+/* Alphabetical. docs/configuration.md and helm/ are checked against this table. */
+/* clang-format off */
+static const struct mesh_option options[] = {
+    /* variable               type         field                     default     min   max */
+    {"BODY_MS_MAX",           MESH_UINT,  AT(body_ms_max),          "10000",    100,  600000,
+     "How long a client may take to send a request's body, in milliseconds."},
+    {"BYTES_IN_FLIGHT_MAX",   MESH_UINT,  AT(bytes_in_flight_max),  "67108864", 2097152, 17179869184,
+     "Bytes of request bodies held at once; beyond it requests are refused with 503."},
+    {"CONNECTIONS_MAX",       MESH_UINT,  AT(connections_max),      "10000",    1,    1000000,
+     "HTTP connections at once; further ones are not accepted."},
+    {"DRAIN_DELAY_MS",        MESH_UINT,  AT(drain_delay_ms),       "0",        0,    60000,
+     "Time between not ready and refusing new connections, in milliseconds."},
+    {"DRAIN_MS_MAX",          MESH_UINT,  AT(drain_ms_max),         "15000",    0,    600000,
+     "How long requests in flight may take to finish after SIGTERM, in milliseconds."},
+    {"EVENTS_IN_FLIGHT_MAX",  MESH_UINT,  AT(events_in_flight_max), "50000",    1,    10000000,
+     "Events waiting for an answer; beyond it requests are refused with 503."},
+    {"GRPC_TARGET",           MESH_TEXT,  AT(grpc_target),          "unix:/run/tweetmesh/grpc.sock", 1, 1024,
+     "Where grpc-server listens: host:port or unix:/path."},
+    {"HEAD_MS_MAX",           MESH_UINT,  AT(head_ms_max),          "5000",     100,  600000,
+     "How long a client may take to send a request's head, in milliseconds."},
+    {"HINTS_MAX",             MESH_UINT,  AT(hints_max),            "100000",   1,    10000000,
+     "Counting hints waiting for ws-redis; beyond it the oldest are dropped."},
+    {"HTTP_HOST",             MESH_TEXT,  AT(http_host),            "0.0.0.0",  2,    64,
+     "Numeric address the public port listens on."},
+    {"HTTP_PORT",             MESH_UINT,  AT(http_port),            "8080",     0,    65535,
+     "Public port; 0: any free one."},
+    {"HTTP_THREADS",          MESH_UINT,  AT(http_threads),         "0",        0,    64,
+     "Threads serving HTTP; 0: one per core, at most 4."},
+    {"IDLE_S_MAX",            MESH_UINT,  AT(idle_s_max),           "30",       1,    3600,
+     "How long an idle connection is kept, in seconds."},
+    {"LOG_LEVEL",             MESH_LEVEL, AT(log_level),            "info",     0,    0,
+     "error, warn, info or debug."},
+    {"OPS_HOST",              MESH_TEXT,  AT(ops_host),             "0.0.0.0",  2,    64,
+     "Numeric address the operations port listens on."},
+    {"OPS_PORT",              MESH_UINT,  AT(ops_port),             "8081",     0,    65535,
+     "Operations port: /healthz, /readyz, /metrics, /status."},
+    {"REQUEST_MS_MAX",        MESH_UINT,  AT(request_ms_max),       "10000",    100,  600000,
+     "How long a request may take from its head to its answer, in milliseconds."},
+    {"STREAMS_DIR",           MESH_TEXT,  AT(streams_dir),          "./streams", 1,   4096,
+     "Folder with one JSON file per stream."},
+    {"WS_URL",                MESH_TEXT,  AT(ws_url),               "ws://127.0.0.1:8090/", 1, 1024,
+     "WebSocket of ws-redis, which counts at once what Kafka has; it may be away."},
+};
+/* clang-format on */
+
+static void config_check(const void *config, struct mesh_buffer *problems)
+{
+    const struct config *c = config;
+    if (c->drain_ms_max < c->request_ms_max) {
+        mesh_buffer_add_format(problems,
+                               "DRAIN_MS_MAX (%" PRIu64 ") is below REQUEST_MS_MAX (%" PRIu64
+                               "): a drain may cut requests off\n",
+                               c->drain_ms_max, c->request_ms_max);
+    }
+    struct mesh_error err = {0};
+    if (!hints_url_valid(c->ws_url, &err)) {
+        mesh_buffer_add_format(problems, "WS_URL: %s\n", err.text);
+    }
+}
+
+const struct mesh_config_spec config_spec = {
+    .program = "api",
+    .summary = "Takes events over HTTP, has them stored in Kafka, and answers with their offsets.",
+    .options = options,
+    .option_count = MESH_COUNT_OF(options),
+    .check = config_check,
+};

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "connection.h"
+
+#include "mesh/alloc.h"
+#include "mesh/clock.h"
+
+#include <assert.h>
+#include <linux/tcp.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A connection is looked at this many times per head_us, so that a change of phase never has to
+ * move its deadline: that would be a lock shared by all connections, twice a request. */
+#define CHECKS_PER_HEAD 5
+
+#define NOT_READ UINT64_MAX
+
+enum phase {
+    PHASE_FIRST, /* accepted, head awaited */
+    PHASE_IDLE,  /* kept alive: nothing of the next head has come, as far as we know */
+    PHASE_HEAD,  /* kept alive: part of the next head has come */
+    PHASE_BODY,
+    PHASE_WAITING, /* for publish */
+    PHASE_ANSWERING,
+    PHASE_CLOSED, /* given up by us */
+};
+
+struct connection {
+    struct connection_desk *desk;
+    struct deadline deadline;
+    LIST_ENTRY(connection) entry;
+    int socket;
+    bool lingers; /* the HTTP thread's: the client may still be sending when the socket is closed */
+    pthread_mutex_t mutex; /* guards all below */
+    enum phase phase;
+    int64_t since_us;        /* of the phase; BODY, WAITING, ANSWERING: `request_us` */
+    int64_t request_us;      /* when the request's head was complete */
+    uint64_t bytes;          /* received when last looked at, in PHASE_IDLE */
+    struct request *request; /* PHASE_WAITING; kept alive by the HTTP thread */
+};
+
+void connection_desk_init(struct connection_desk *desk)
+{
+    pthread_mutex_init(&desk->mutex, NULL);
+    LIST_INIT(&desk->all);
+    farewells_init(&desk->farewells, desk->deadlines);
+    desk->level = mesh_gauge("tweetmesh_http_connections", NULL, "Open HTTP connections.");
+    const char *help = "Requests refused because a limit was reached.";
+    const char *name = "tweetmesh_limit_reached_total";
+    desk->limit_head = mesh_counter(name, "limit=\"head_time\"", help);
+    desk->limit_body = mesh_counter(name, "limit=\"body_time\"", help);
+    desk->limit_request = mesh_counter(name, "limit=\"request_time\"", help);
+}
+
+void connection_desk_done(struct connection_desk *desk)
+{
+    farewells_done(&desk->farewells);
+    pthread_mutex_destroy(&desk->mutex);
+}
+
+/* Bytes that ever came in on a TCP connection. */
+static uint64_t bytes_received(const struct connection *connection)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    if (getsockopt(connection->socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+        return 0;
+    }
+    return info.tcpi_bytes_received;
+}
+
+/* With the mutex held. The read side is shut, too, so that libmicrohttpd sees an end and closes. */
+static void close_now(struct connection *connection)
+{
+    connection->phase = PHASE_CLOSED;
+    shutdown(connection->socket, SHUT_RDWR);
+}
+
+static void write_raw(struct connection *connection, enum problem_kind kind, const char *detail)
+{
+    struct answer answer;
+    answer_problem(kind, detail, &answer);
+    struct mesh_buffer head = {0};
+    mesh_buffer_add_format(&head,
+                           "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                           "Connection: close\r\n\r\n",
+                           answer.status, MHD_get_reason_phrase_for((unsigned)answer.status),
+                           answer.content_type, answer.body.size);
+    mesh_buffer_add(&head, mesh_buffer_bytes(&answer.body));
+    /* Whoever does not take these few bytes at once goes without. */
+    ssize_t ignored = send(connection->socket, head.data, head.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)ignored;
+    mesh_buffer_done(&head);
+    mesh_buffer_done(&answer.body);
+}
+
+static void give_up(struct connection *connection, struct mesh_metric *limit, const char *what)
+{
+    mesh_metric_add(limit, 1);
+    write_raw(connection, PROBLEM_TOO_SLOW, what);
+    close_now(connection);
+}
+
+/* Whether the time since since_us is over. */
+static bool is_late(int64_t since_us, int64_t limit_us, int64_t now_us)
+{
+    return now_us - since_us >= limit_us;
+}
+
+static void check_head(struct connection *connection, int64_t now_us)
+{
+    struct connection_desk *desk = connection->desk;
+    if (!is_late(connection->since_us, desk->limits.head_us, now_us)) {
+        return;
+    }
+    if (connection->phase == PHASE_FIRST && bytes_received(connection) == 0) {
+        mesh_metric_add(desk->limit_head, 1);
+        close_now(connection);
+        return;
+    }
+    give_up(connection, desk->limit_head, "the head of the request took too long");
+}
+
+/* libmicrohttpd does not tell when a further head begins; the kernel does. */
+static void check_idle(struct connection *connection, int64_t now_us)
+{
+    uint64_t bytes = bytes_received(connection);
+    if (connection->bytes != NOT_READ && bytes != connection->bytes) {
+        connection->phase = PHASE_HEAD;
+        connection->since_us = now_us;
+    }
+    connection->bytes = bytes;
+}
+
+static void check(struct connection *connection, int64_t now_us)
+{
+    struct connection_desk *desk = connection->desk;
+    switch (connection->phase) {
+    case PHASE_FIRST:
+    case PHASE_HEAD:
+        check_head(connection, now_us);
+        break;
+    case PHASE_IDLE:
+        check_idle(connection, now_us);
+        break;
+    case PHASE_BODY:
+        if (is_late(connection->since_us, desk->limits.body_us, now_us)) {
+            give_up(connection, desk->limit_body, "the body of the request took too long");
+        }
+        break;
+    case PHASE_WAITING:
+        if (is_late(connection->request_us, desk->limits.request_us, now_us)) {
+            mesh_metric_add(desk->limit_request, 1);
+            connection->phase = PHASE_ANSWERING;
+            connection->since_us = now_us;
+            request_expire(connection->request);
+        }
+        break;
+    case PHASE_ANSWERING:
+        /* Also when its time was up before the answer began: the client gets as long again. */
+        if (is_late(connection->since_us, desk->limits.request_us, now_us)) {
+            mesh_metric_add(desk->limit_request, 1);
+            close_now(connection);
+        }
+        break;
+    case PHASE_CLOSED:
+        break;
+    }
+}
+
+/* When the present phase is late; for a precise last look. */
+static int64_t late_at(const struct connection *connection)
+{
+    const struct connection_limits *limits = &connection->desk->limits;
+    switch (connection->phase) {
+    case PHASE_FIRST:
+    case PHASE_HEAD:
+        return connection->since_us + limits->head_us;
+    case PHASE_BODY:
+        return connection->since_us + limits->body_us;
+    case PHASE_WAITING:
+        return connection->request_us + limits->request_us;
+    case PHASE_ANSWERING:
+        return connection->since_us + limits->request_us;
+    case PHASE_IDLE:
+    case PHASE_CLOSED:
+        break;
+    }
+    return INT64_MAX;
+}
+
+static int64_t on_deadline(struct deadline *deadline, int64_t now_us)
+{
+    struct connection *connection =
+        (struct connection *)((char *)deadline - offsetof(struct connection, deadline));
+    pthread_mutex_lock(&connection->mutex);
+    check(connection, now_us);
+    int64_t again_us = now_us + connection->desk->limits.head_us / CHECKS_PER_HEAD;
+    int64_t late_us = late_at(connection);
+    if (late_us < again_us) {
+        again_us = late_us;
+    }
+    bool closed = connection->phase == PHASE_CLOSED;
+    pthread_mutex_unlock(&connection->mutex);
+    return closed ? 0 : again_us;
+}
+
+struct connection *connection_new(struct connection_desk *desk, int socket)
+{
+    struct connection *connection = mesh_new(struct connection);
+    connection->desk = desk;
+    connection->socket = socket;
+    connection->deadline.late = on_deadline;
+    connection->phase = PHASE_FIRST;
+    connection->since_us = mesh_clock_mono_us();
+    pthread_mutex_init(&connection->mutex, NULL);
+    mesh_metric_move(desk->level, 1);
+    pthread_mutex_lock(&desk->mutex);
+    LIST_INSERT_HEAD(&desk->all, connection, entry);
+    pthread_mutex_unlock(&desk->mutex);
+    deadline_arm(desk->deadlines, &connection->deadline,
+                 connection->since_us + desk->limits.head_us / CHECKS_PER_HEAD);
+    return connection;
+}
+
+/* Moves on unless we have given the connection up. */
+static bool enter(struct connection *connection, enum phase phase, struct request *request)
+{
+    int64_t now_us = mesh_clock_mono_us();
+    pthread_mutex_lock(&connection->mutex);
+    bool open = connection->phase != PHASE_CLOSED;
+    if (open) {
+        connection->phase = phase;
+        connection->since_us = now_us;
+        connection->request = request;
+        connection->bytes = NOT_READ;
+        if (phase == PHASE_BODY) {
+            connection->request_us = now_us;
+        }
+    }
+    pthread_mutex_unlock(&connection->mutex);
+    return open;
+}
+
+bool connection_head_done(struct connection *connection)
+{
+    return enter(connection, PHASE_BODY, NULL);
+}
+
+void connection_waits(struct connection *connection, struct request *request)
+{
+    /* Not closed: nothing closes between the end of a body and here but the body's deadline, and
+     * then the answer finds it out. */
+    (void)enter(connection, PHASE_WAITING, request);
+}
+
+bool connection_answers(struct connection *connection)
+{
+    return enter(connection, PHASE_ANSWERING, NULL);
+}
+
+void connection_request_done(struct connection *connection)
+{
+    (void)enter(connection, PHASE_IDLE, NULL);
+}
+
+void connection_refuse(struct connection *connection, enum problem_kind kind, const char *detail)
+{
+    pthread_mutex_lock(&connection->mutex);
+    if (connection->phase != PHASE_CLOSED) {
+        write_raw(connection, kind, detail);
+        connection->phase = PHASE_CLOSED;
+        connection->lingers = true;
+    }
+    pthread_mutex_unlock(&connection->mutex);
+}
+
+void connection_answers_early(struct connection *connection)
+{
+    connection->lingers = true;
+}
+
+void connection_desk_close_idle(struct connection_desk *desk)
+{
+    struct connection *connection;
+    pthread_mutex_lock(&desk->mutex);
+    LIST_FOREACH(connection, &desk->all, entry)
+    {
+        pthread_mutex_lock(&connection->mutex);
+        if (connection->phase == PHASE_FIRST || connection->phase == PHASE_IDLE) {
+            close_now(connection);
+        }
+        pthread_mutex_unlock(&connection->mutex);
+    }
+    pthread_mutex_unlock(&desk->mutex);
+}
+
+void connection_desk_expire_all(struct connection_desk *desk)
+{
+    struct connection *connection;
+    pthread_mutex_lock(&desk->mutex);
+    LIST_FOREACH(connection, &desk->all, entry)
+    {
+        pthread_mutex_lock(&connection->mutex);
+        if (connection->phase == PHASE_WAITING) {
+            connection->phase = PHASE_ANSWERING;
+            request_expire(connection->request);
+        }
+        pthread_mutex_unlock(&connection->mutex);
+    }
+    pthread_mutex_unlock(&desk->mutex);
+}
+
+void connection_free(struct connection *connection)
+{
+    struct connection_desk *desk = connection->desk;
+    deadline_disarm(desk->deadlines, &connection->deadline);
+    pthread_mutex_lock(&desk->mutex);
+    LIST_REMOVE(connection, entry);
+    pthread_mutex_unlock(&desk->mutex);
+    mesh_metric_move(desk->level, -1);
+    if (connection->lingers) {
+        farewell_take(&desk->farewells, connection->socket);
+    }
+    pthread_mutex_destroy(&connection->mutex);
+    free(connection);
+}

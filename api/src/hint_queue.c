@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hint_queue.h"
+
+#include "mesh/alloc.h"
+#include "tweetmesh/v1/counts.pb-c.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct hint {
+    const struct mesh_stream *stream;
+    uint64_t offset;
+    uint64_t accepted_at_ms;
+    uint32_t partition;
+    uint8_t group;
+};
+
+struct hint_queue {
+    const struct mesh_streams *streams;
+    pthread_mutex_t mutex; /* guards the ring and wake_sent */
+    size_t capacity;
+    size_t first;
+    size_t count;
+    bool wake_sent;
+    struct hint *ring;
+
+    /* the maker of frames */
+    struct hint batch[HINT_BATCH_MAX]; /* sorted by stream, partition, offset */
+    size_t batch_next;
+    size_t batch_count;
+};
+
+struct hint_queue *hint_queue_new(const struct mesh_streams *streams, size_t len_max)
+{
+    assert(len_max > 0);
+    struct hint_queue *queue = mesh_new(struct hint_queue);
+    queue->streams = streams;
+    pthread_mutex_init(&queue->mutex, NULL);
+    queue->capacity = len_max;
+    queue->ring = mesh_new_array(struct hint, len_max);
+    return queue;
+}
+
+size_t hint_queue_add(struct hint_queue *queue, const struct events *events, int64_t accepted_at_ms,
+                      bool *out_wake)
+{
+    size_t dropped = 0;
+    size_t added = 0;
+    pthread_mutex_lock(&queue->mutex);
+    for (size_t i = 0; i < events->count; i++) {
+        const struct event *event = &events->at[i];
+        if (event->code != MESH_OK || event->offset < 0 || event->partition < 0) {
+            continue;
+        }
+        if (queue->count == queue->capacity) {
+            queue->first = (queue->first + 1) % queue->capacity;
+            queue->count--;
+            dropped++;
+        }
+        queue->ring[(queue->first + queue->count) % queue->capacity] =
+            (struct hint){.stream = events->stream,
+                          .offset = (uint64_t)event->offset,
+                          .accepted_at_ms = (uint64_t)accepted_at_ms,
+                          .partition = (uint32_t)event->partition,
+                          .group = event->group};
+        queue->count++;
+        added++;
+    }
+    *out_wake = added > 0 && !queue->wake_sent;
+    queue->wake_sent = queue->wake_sent || added > 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return dropped;
+}
+
+void hint_queue_awake(struct hint_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->wake_sent = false;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct hint *x = a;
+    const struct hint *y = b;
+    if (x->stream != y->stream) {
+        return x->stream < y->stream ? -1 : 1;
+    }
+    if (x->partition != y->partition) {
+        return x->partition < y->partition ? -1 : 1;
+    }
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static void fetch_batch(struct hint_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    size_t count = queue->count < HINT_BATCH_MAX ? queue->count : HINT_BATCH_MAX;
+    for (size_t i = 0; i < count; i++) {
+        queue->batch[i] = queue->ring[(queue->first + i) % queue->capacity];
+    }
+    queue->first = (queue->first + count) % queue->capacity;
+    queue->count -= count;
+    pthread_mutex_unlock(&queue->mutex);
+    qsort(queue->batch, count, sizeof(queue->batch[0]), compare);
+    queue->batch_next = 0;
+    queue->batch_count = count;
+}
+
+/* Where the run ends that starts at batch_next: same stream and partition, not too wide. */
+static size_t run_end(const struct hint_queue *queue)
+{
+    const struct hint *first = &queue->batch[queue->batch_next];
+    size_t end = queue->batch_next + 1;
+    while (end < queue->batch_count && queue->batch[end].stream == first->stream &&
+           queue->batch[end].partition == first->partition &&
+           queue->batch[end].offset - first->offset < HINT_FRAME_WIDTH_MAX) {
+        end++;
+    }
+    return end;
+}
+
+static void write_run(const struct hint *first, size_t count, struct mesh_buffer *out)
+{
+    uint8_t groups[HINT_FRAME_WIDTH_MAX];
+    uint8_t local[MESH_GROUP_COUNT_MAX]; /* the frame's number of a group; HOLE: not used yet */
+    const char *names[MESH_GROUP_COUNT_MAX];
+    size_t name_count = 0;
+    size_t width = first[count - 1].offset - first->offset + 1;
+    uint64_t oldest_ms = first->accepted_at_ms;
+
+    memset(groups, MESH_GROUP_HOLE, width);
+    memset(local, MESH_GROUP_HOLE, sizeof(local));
+    for (size_t i = 0; i < count; i++) {
+        const struct hint *hint = &first[i];
+        assert(hint->group < hint->stream->group_count);
+        if (local[hint->group] == MESH_GROUP_HOLE) {
+            names[name_count] = hint->stream->group_names[hint->group];
+            local[hint->group] = (uint8_t)name_count++;
+        }
+        groups[hint->offset - first->offset] = local[hint->group];
+        if (hint->accepted_at_ms < oldest_ms) {
+            oldest_ms = hint->accepted_at_ms;
+        }
+    }
+    Tweetmesh__V1__CountFrame frame = TWEETMESH__V1__COUNT_FRAME__INIT;
+    frame.stream = (char *)(uintptr_t)first->stream->name;
+    frame.partition = first->partition;
+    frame.first_offset = first->offset;
+    frame.groups = (ProtobufCBinaryData){.len = width, .data = groups};
+    frame.n_group_names = name_count;
+    frame.group_names = (char **)(uintptr_t)names;
+    frame.accepted_at = oldest_ms;
+
+    size_t size = tweetmesh__v1__count_frame__get_packed_size(&frame);
+    uint8_t *packed = mesh_alloc(size);
+    tweetmesh__v1__count_frame__pack(&frame, packed);
+    mesh_buffer_add(out, mesh_bytes_of(packed, size));
+    free(packed);
+}
+
+size_t hint_queue_next_frame(struct hint_queue *queue, struct mesh_buffer *out)
+{
+    if (queue->batch_next == queue->batch_count) {
+        fetch_batch(queue);
+    }
+    if (queue->batch_count == 0) {
+        return 0;
+    }
+    size_t end = run_end(queue);
+    size_t count = end - queue->batch_next;
+    write_run(&queue->batch[queue->batch_next], count, out);
+    queue->batch_next = end;
+    return count;
+}
+
+size_t hint_queue_length(struct hint_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    size_t count = queue->count;
+    pthread_mutex_unlock(&queue->mutex);
+    return count;
+}
+
+void hint_queue_free(struct hint_queue *queue)
+{
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue->ring);
+    free(queue);
+}

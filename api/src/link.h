@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link: the connection to grpc-server: one channel, one PublishStream call on it that is started
+ * anew whenever it ends, and a health check a second.
+ *
+ * Threads: one of its own, for the completion queue; all handlers run on it and must not block.
+ * link_send() may be called from any thread, between up() and down(), with at most one send under
+ * way.
+ */
+#ifndef API_LINK_H
+#define API_LINK_H
+
+#include "mesh/bytes.h"
+#include "mesh/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct link;
+
+struct link_handler {
+    void *arg;
+    void (*up)(void *arg); /* messages may be sent */
+    /* The message of link_send() has left; not good: the stream is broken, down() will follow. */
+    void (*sent)(void *arg, bool good);
+    /* One message came. False: it makes no sense, end the stream. */
+    bool (*reply)(void *arg, struct mesh_bytes message);
+    void (*down)(void *arg); /* the stream has ended; nothing of it will be heard any more */
+    bool (*tick)(void *arg); /* at least twice a second. False: end the stream */
+};
+
+/* Starts connecting. `target` is copied. NULL on failure, with *err filled in. */
+MESH_MUST_CHECK
+struct link *link_new(const char *target, const struct link_handler *handler,
+                      struct mesh_error *err);
+
+/* Announces a link_send() so that the stream is not taken away meanwhile. To be called under the
+ * lock by which up() and down() tell the caller that there is a stream. */
+void link_reserve(struct link *link);
+/* Sends the parts, one after another, as one message; they are copied. */
+void link_send(struct link *link, const struct mesh_bytes *parts, size_t count);
+
+/* Whether the last health check said SERVING. */
+bool link_serving(const struct link *link);
+/* Cancels the call and ends the thread. Accepts NULL. */
+void link_free(struct link *link);
+
+#endif

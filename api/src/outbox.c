@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "outbox.h"
+
+#include "mesh/alloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The code of an event that has no outcome yet; a code from the wire never becomes this. */
+#define OPEN MESH_UNKNOWN
+
+void outbox_init(struct outbox *outbox)
+{
+    memset(outbox, 0, sizeof(*outbox));
+    TAILQ_INIT(&outbox->waiting);
+    TAILQ_INIT(&outbox->resend);
+    TAILQ_INIT(&outbox->in_flight);
+}
+
+/* A job has one hold for itself until outbox_drop(), so that it is not released before done was
+ * called, and one for each segment that points to it. */
+static void unhold(struct publish_job *job)
+{
+    assert(job->holds > 0);
+    job->holds--;
+    if (job->holds == 0) {
+        job->release(job);
+    }
+}
+
+void outbox_drop(struct publish_job *job)
+{
+    unhold(job);
+}
+
+void outbox_add(struct outbox *outbox, struct publish_job *job)
+{
+    struct events *events = job->events;
+    job->next_event = 0;
+    job->sent_end = 0;
+    job->open = 0;
+    job->finished = false;
+    job->holds = 1;
+    for (size_t i = 0; i < events->count; i++) {
+        if (events_sends(events, i)) {
+            events->at[i].code = OPEN;
+            job->open++;
+        }
+    }
+    assert(job->open > 0);
+    TAILQ_INSERT_TAIL(&outbox->waiting, job, entry);
+}
+
+static struct outbox_message *message_new(const struct outbox_segment *segments, size_t count)
+{
+    struct outbox_message *message =
+        mesh_alloc(sizeof(*message) + count * sizeof(message->segments[0]));
+    *message = (struct outbox_message){.segment_count = count};
+    memcpy(message->segments, segments, count * sizeof(segments[0]));
+    return message;
+}
+
+static void message_free(struct outbox_message *message)
+{
+    for (size_t i = 0; i < message->segment_count; i++) {
+        unhold(message->segments[i].job);
+    }
+    free(message);
+}
+
+/* What still fits into the message at hand. */
+struct room {
+    size_t events;
+    size_t bytes;
+};
+
+/* Moves *end over the events of a job that fit. */
+static void fill(struct publish_job *job, struct room *room)
+{
+    const struct events *events = job->events;
+    size_t at = job->next_event;
+    while (at < events->count) {
+        size_t bytes = events->at[at].wire_end - events_wire_begin(events, at);
+        if (bytes > 0) {
+            if (room->events == 0 || bytes > room->bytes) {
+                break;
+            }
+            room->events--;
+            room->bytes -= bytes;
+        }
+        at++;
+    }
+    job->next_event = at;
+}
+
+static struct outbox_message *take_waiting(struct outbox *outbox)
+{
+    struct room room = {.events = MESH_EVENT_COUNT_MAX, .bytes = OUTBOX_MESSAGE_BYTES_MAX};
+    size_t count = 0;
+    struct publish_job *job;
+    while ((job = TAILQ_FIRST(&outbox->waiting)) != NULL &&
+           count < MESH_COUNT_OF(outbox->scratch)) {
+        size_t first = job->next_event;
+        fill(job, &room);
+        if (job->next_event == first) {
+            break;
+        }
+        outbox->scratch[count++] =
+            (struct outbox_segment){.job = job, .first = first, .end = job->next_event};
+        job->holds++;
+        job->sent_end = job->next_event;
+        if (job->next_event < job->events->count) {
+            break;
+        }
+        TAILQ_REMOVE(&outbox->waiting, job, entry);
+    }
+    if (count == 0) {
+        return NULL;
+    }
+    struct outbox_message *message = message_new(outbox->scratch, count);
+    message->event_count = MESH_EVENT_COUNT_MAX - room.events;
+    return message;
+}
+
+/* The oldest message of broken streams without the jobs that have finished meanwhile. */
+static struct outbox_message *take_resend(struct outbox *outbox)
+{
+    struct outbox_message *message;
+    while ((message = TAILQ_FIRST(&outbox->resend)) != NULL) {
+        TAILQ_REMOVE(&outbox->resend, message, entry);
+        size_t kept = 0;
+        message->event_count = 0;
+        for (size_t i = 0; i < message->segment_count; i++) {
+            struct outbox_segment segment = message->segments[i];
+            if (segment.job->finished) {
+                unhold(segment.job);
+                continue;
+            }
+            for (size_t k = segment.first; k < segment.end; k++) {
+                message->event_count += events_sends(segment.job->events, k);
+            }
+            message->segments[kept++] = segment;
+        }
+        message->segment_count = kept;
+        if (kept > 0) {
+            return message;
+        }
+        free(message);
+    }
+    return NULL;
+}
+
+struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us)
+{
+    if (outbox->in_flight_count == OUTBOX_IN_FLIGHT_MAX) {
+        return NULL;
+    }
+    struct outbox_message *message = take_resend(outbox);
+    if (message == NULL) {
+        message = take_waiting(outbox);
+    }
+    if (message == NULL) {
+        return NULL;
+    }
+    /* Replies come in any order, so a slot may still be taken by a slow one. */
+    do {
+        outbox->sequence++;
+    } while (outbox->by_sequence[outbox->sequence % OUTBOX_IN_FLIGHT_MAX] != NULL);
+    message->sequence = outbox->sequence;
+    message->sent_us = now_us;
+    outbox->by_sequence[message->sequence % OUTBOX_IN_FLIGHT_MAX] = message;
+    TAILQ_INSERT_TAIL(&outbox->in_flight, message, entry);
+    outbox->in_flight_count++;
+    return message;
+}
+
+void outbox_parts(const struct outbox_message *message, struct mesh_bytes *parts)
+{
+    for (size_t i = 0; i < message->segment_count; i++) {
+        const struct outbox_segment *segment = &message->segments[i];
+        const struct events *events = segment->job->events;
+        size_t begin = events_wire_begin(events, segment->first);
+        parts[i] =
+            mesh_bytes_of(events->wire.data + begin, events->at[segment->end - 1].wire_end - begin);
+    }
+}
+
+static void finish(struct publish_job *job, struct outbox_jobs *finished)
+{
+    job->finished = true;
+    TAILQ_INSERT_TAIL(finished, job, entry);
+}
+
+static enum mesh_code code_from_wire(uint32_t number)
+{
+    enum mesh_code code = number < MESH_CODE_COUNT ? (enum mesh_code)number : MESH_UNKNOWN;
+    bool known = code == MESH_OK || code == MESH_INVALID_ARGUMENT || mesh_code_retryable(code);
+    return known ? code : MESH_DEADLINE_EXCEEDED; /* nobody knows what became of it */
+}
+
+static void copy_reasons(const Tweetmesh__V1__PublishReply *reply, size_t column,
+                         struct events *events, size_t index)
+{
+    for (size_t i = 0; i < reply->n_problems; i++) {
+        const Tweetmesh__V1__Problem *from = reply->problems[i];
+        if (from->index == column) {
+            struct mesh_problem reason = {0};
+            strncpy(reason.pointer, from->pointer, sizeof(reason.pointer) - 1);
+            strncpy(reason.reason, from->reason, sizeof(reason.reason) - 1);
+            events_refuse(events, index, &reason, 1);
+        }
+    }
+}
+
+static void apply(const Tweetmesh__V1__PublishReply *reply, size_t column, struct publish_job *job,
+                  size_t index)
+{
+    struct event *event = &job->events->at[index];
+    event->code = code_from_wire(reply->codes[column]);
+    if (event->code == MESH_OK) {
+        event->partition = reply->partitions[column];
+        event->offset = reply->offsets[column];
+    } else if (event->code == MESH_INVALID_ARGUMENT) {
+        copy_reasons(reply, column, job->events, index);
+    }
+    job->open--;
+}
+
+static void apply_all(const struct outbox_message *message,
+                      const Tweetmesh__V1__PublishReply *reply, struct outbox_jobs *finished)
+{
+    size_t column = 0;
+    for (size_t i = 0; i < message->segment_count; i++) {
+        const struct outbox_segment *segment = &message->segments[i];
+        for (size_t k = segment->first; k < segment->end; k++) {
+            if (events_sends(segment->job->events, k)) {
+                if (!segment->job->finished) {
+                    apply(reply, column, segment->job, k);
+                }
+                column++;
+            }
+        }
+        if (segment->job->open == 0 && !segment->job->finished) {
+            finish(segment->job, finished);
+        }
+    }
+}
+
+bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply,
+                  struct outbox_jobs *finished, int64_t *out_sent_us)
+{
+    size_t slot = reply->sequence % OUTBOX_IN_FLIGHT_MAX;
+    struct outbox_message *message = outbox->by_sequence[slot];
+    if (message == NULL || message->sequence != reply->sequence ||
+        reply->n_codes != message->event_count || reply->n_partitions != message->event_count ||
+        reply->n_offsets != message->event_count) {
+        return false;
+    }
+    outbox->by_sequence[slot] = NULL;
+    TAILQ_REMOVE(&outbox->in_flight, message, entry);
+    outbox->in_flight_count--;
+    apply_all(message, reply, finished);
+    *out_sent_us = message->sent_us;
+    message_free(message);
+    return true;
+}
+
+int64_t outbox_oldest_us(const struct outbox *outbox)
+{
+    const struct outbox_message *oldest = TAILQ_FIRST(&outbox->in_flight);
+    return oldest == NULL ? 0 : oldest->sent_us;
+}
+
+void outbox_broken(struct outbox *outbox)
+{
+    /* What was in flight is older than what was still to be resent. */
+    TAILQ_CONCAT(&outbox->in_flight, &outbox->resend, entry);
+    TAILQ_CONCAT(&outbox->resend, &outbox->in_flight, entry);
+    memset(outbox->by_sequence, 0, sizeof(outbox->by_sequence));
+    outbox->in_flight_count = 0;
+}
+
+static void settle_open(struct publish_job *job)
+{
+    struct events *events = job->events;
+    for (size_t i = 0; i < events->count; i++) {
+        if (events_sends(events, i) && events->at[i].code == OPEN) {
+            events->at[i].code = i < job->sent_end ? MESH_DEADLINE_EXCEEDED : MESH_UNAVAILABLE;
+        }
+    }
+    job->open = 0;
+}
+
+bool outbox_withdraw(struct outbox *outbox, struct publish_job *job)
+{
+    if (job->finished) {
+        return false;
+    }
+    settle_open(job);
+    if (job->next_event < job->events->count) {
+        TAILQ_REMOVE(&outbox->waiting, job, entry);
+    }
+    job->finished = true;
+    return true;
+}
+
+void outbox_withdraw_waiting(struct outbox *outbox, struct outbox_jobs *finished)
+{
+    struct publish_job *job = TAILQ_FIRST(&outbox->waiting);
+    while (job != NULL) {
+        struct publish_job *next = TAILQ_NEXT(job, entry);
+        if (job->sent_end == 0 && outbox_withdraw(outbox, job)) {
+            TAILQ_INSERT_TAIL(finished, job, entry);
+        }
+        job = next;
+    }
+}
+
+void outbox_withdraw_all(struct outbox *outbox, struct outbox_jobs *finished)
+{
+    outbox_broken(outbox);
+    outbox_withdraw_waiting(outbox, finished);
+    struct outbox_message *message;
+    while ((message = TAILQ_FIRST(&outbox->resend)) != NULL) {
+        TAILQ_REMOVE(&outbox->resend, message, entry);
+        for (size_t i = 0; i < message->segment_count; i++) {
+            struct publish_job *job = message->segments[i].job;
+            if (outbox_withdraw(outbox, job)) {
+                TAILQ_INSERT_TAIL(finished, job, entry);
+            }
+        }
+        message_free(message);
+    }
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish.h"
+
+#include "link.h"
+#include "mesh/alloc.h"
+#include "mesh/clock.h"
+#include "mesh/log.h"
+#include "mesh/metrics.h"
+#include "outbox.h"
+#include "wire.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct publish {
+    struct link *link;
+    int64_t down_us_max;
+    int64_t reply_us_max;
+
+    pthread_mutex_t mutex; /* guards outbox, all jobs, and the four below */
+    struct outbox outbox;
+    bool up;
+    bool sending; /* somebody fills `parts` and sends them, or the send is under way */
+    bool closed;  /* no job is taken any more */
+    int64_t down_since_us;
+
+    /* Whoever set `sending` owns these until link_send() returns. */
+    struct mesh_bytes parts[1 + MESH_EVENT_COUNT_MAX];
+    uint8_t sequence[WIRE_SEQUENCE_SIZE_MAX];
+
+    struct mesh_metric *batch_events;
+    struct mesh_metric *roundtrip;
+    struct mesh_metric *stream_up;
+    struct mesh_metric *reconnects;
+};
+
+/* Sends the next message if one waits and none is under way. Enters with the mutex held, leaves
+ * without it. */
+static void pump_and_unlock(struct publish *publish)
+{
+    struct outbox_message *message = NULL;
+    if (publish->up && !publish->sending) {
+        message = outbox_take(&publish->outbox, mesh_clock_mono_us());
+    }
+    if (message == NULL) {
+        pthread_mutex_unlock(&publish->mutex);
+        return;
+    }
+    /* The jobs' bytes stay where they are as long as the message exists, which may end with the
+     * reply: hence the views are taken here, and a reply cannot come before link_send(). */
+    publish->sending = true;
+    outbox_parts(message, publish->parts + 1);
+    publish->parts[0] =
+        mesh_bytes_of(publish->sequence, wire_write_sequence(publish->sequence, message->sequence));
+    size_t count = 1 + message->segment_count;
+    size_t event_count = message->event_count;
+    link_reserve(publish->link);
+    pthread_mutex_unlock(&publish->mutex);
+
+    mesh_metric_observe(publish->batch_events, event_count);
+    link_send(publish->link, publish->parts, count);
+}
+
+/* Calls done for jobs that have finished, then gives them up. */
+static void report(struct publish *publish, struct outbox_jobs *finished)
+{
+    struct publish_job *job;
+    if (TAILQ_EMPTY(finished)) {
+        return;
+    }
+    TAILQ_FOREACH(job, finished, entry)
+    {
+        job->done(job);
+    }
+    pthread_mutex_lock(&publish->mutex);
+    while ((job = TAILQ_FIRST(finished)) != NULL) {
+        TAILQ_REMOVE(finished, job, entry);
+        outbox_drop(job);
+    }
+    pthread_mutex_unlock(&publish->mutex);
+}
+
+static void on_up(void *arg)
+{
+    struct publish *publish = arg;
+    mesh_metric_set(publish->stream_up, 1);
+    pthread_mutex_lock(&publish->mutex);
+    publish->up = true;
+    pump_and_unlock(publish);
+}
+
+/* With the mutex held. */
+static void go_down(struct publish *publish)
+{
+    publish->up = false;
+    publish->down_since_us = mesh_clock_mono_us();
+}
+
+static void on_sent(void *arg, bool good)
+{
+    struct publish *publish = arg;
+    pthread_mutex_lock(&publish->mutex);
+    publish->sending = false;
+    if (!good) {
+        go_down(publish);
+    }
+    pump_and_unlock(publish);
+}
+
+static void on_down(void *arg)
+{
+    struct publish *publish = arg;
+    mesh_metric_set(publish->stream_up, 0);
+    mesh_metric_add(publish->reconnects, 1);
+    pthread_mutex_lock(&publish->mutex);
+    assert(!publish->sending);
+    go_down(publish);
+    outbox_broken(&publish->outbox);
+    pthread_mutex_unlock(&publish->mutex);
+}
+
+static bool on_reply(void *arg, struct mesh_bytes message)
+{
+    struct publish *publish = arg;
+    Tweetmesh__V1__PublishReply *reply =
+        tweetmesh__v1__publish_reply__unpack(NULL, message.size, message.data);
+    if (reply == NULL) {
+        return false;
+    }
+    struct outbox_jobs finished = TAILQ_HEAD_INITIALIZER(finished);
+    int64_t sent_us = 0;
+    pthread_mutex_lock(&publish->mutex);
+    bool good = outbox_reply(&publish->outbox, reply, &finished, &sent_us);
+    /* A full table of messages in flight holds sends back; now there is room. */
+    pump_and_unlock(publish);
+    tweetmesh__v1__publish_reply__free_unpacked(reply, NULL);
+    if (good) {
+        mesh_metric_observe_us(publish->roundtrip, mesh_clock_mono_us() - sent_us);
+        report(publish, &finished);
+    }
+    return good;
+}
+
+static bool down_too_long(const struct publish *publish)
+{
+    return !publish->up && mesh_clock_mono_us() - publish->down_since_us > publish->down_us_max;
+}
+
+/* Messages keep the bytes of requests that were long answered; so a server that reads and never
+ * answers must not keep the stream. */
+static bool stalled(const struct publish *publish)
+{
+    int64_t oldest_us = outbox_oldest_us(&publish->outbox);
+    return oldest_us > 0 && mesh_clock_mono_us() - oldest_us > publish->reply_us_max;
+}
+
+static bool on_tick(void *arg)
+{
+    struct publish *publish = arg;
+    struct outbox_jobs finished = TAILQ_HEAD_INITIALIZER(finished);
+    pthread_mutex_lock(&publish->mutex);
+    if (down_too_long(publish)) {
+        outbox_withdraw_waiting(&publish->outbox, &finished);
+    }
+    bool good = !stalled(publish);
+    pthread_mutex_unlock(&publish->mutex);
+    report(publish, &finished);
+    return good;
+}
+
+struct publish *publish_new(const struct publish_options *options, struct mesh_error *err)
+{
+    assert(options->target != NULL);
+    struct publish *publish = mesh_new(struct publish);
+    pthread_mutex_init(&publish->mutex, NULL);
+    outbox_init(&publish->outbox);
+    publish->down_us_max = (int64_t)options->down_ms_max * 1000;
+    publish->reply_us_max = (int64_t)options->reply_ms_max * 1000;
+    publish->down_since_us = mesh_clock_mono_us();
+    publish->batch_events =
+        mesh_histogram_count("tweetmesh_publish_batch_events", NULL, "Events in a gRPC message.");
+    publish->roundtrip = mesh_histogram_seconds("tweetmesh_publish_roundtrip_seconds", NULL,
+                                                "From sending a gRPC message to its reply.");
+    publish->stream_up =
+        mesh_gauge("tweetmesh_stream_up", NULL, "1 while the stream to grpc-server is up.");
+    publish->reconnects = mesh_counter("tweetmesh_stream_reconnects_total", NULL,
+                                       "Streams to grpc-server that have ended.");
+    /* The link's thread may call us before link_new() has returned. */
+    pthread_mutex_lock(&publish->mutex);
+    publish->link = link_new(options->target,
+                             &(struct link_handler){.arg = publish,
+                                                    .up = on_up,
+                                                    .sent = on_sent,
+                                                    .reply = on_reply,
+                                                    .down = on_down,
+                                                    .tick = on_tick},
+                             err);
+    pthread_mutex_unlock(&publish->mutex);
+    if (publish->link == NULL) {
+        publish_free(publish);
+        return NULL;
+    }
+    return publish;
+}
+
+enum mesh_code publish_submit(struct publish *publish, struct publish_job *job)
+{
+    pthread_mutex_lock(&publish->mutex);
+    if (publish->closed || down_too_long(publish)) {
+        pthread_mutex_unlock(&publish->mutex);
+        return MESH_UNAVAILABLE;
+    }
+    outbox_add(&publish->outbox, job);
+    pump_and_unlock(publish);
+    return MESH_OK;
+}
+
+bool publish_withdraw(struct publish *publish, struct publish_job *job)
+{
+    pthread_mutex_lock(&publish->mutex);
+    bool withdrawn = outbox_withdraw(&publish->outbox, job);
+    if (withdrawn) {
+        outbox_drop(job);
+    }
+    pthread_mutex_unlock(&publish->mutex);
+    return withdrawn;
+}
+
+bool publish_ready(const struct publish *publish)
+{
+    return mesh_metric_value(publish->stream_up) == 1 && link_serving(publish->link);
+}
+
+void publish_status(struct publish *publish, struct mesh_buffer *members)
+{
+    pthread_mutex_lock(&publish->mutex);
+    size_t in_flight = publish->outbox.in_flight_count;
+    bool up = publish->up;
+    pthread_mutex_unlock(&publish->mutex);
+    mesh_buffer_add_format(members,
+                           "\"stream_up\": %s, \"grpc_server_serving\": %s, "
+                           "\"messages_in_flight\": %zu, ",
+                           up ? "true" : "false", link_serving(publish->link) ? "true" : "false",
+                           in_flight);
+}
+
+void publish_free(struct publish *publish)
+{
+    if (publish == NULL) {
+        return;
+    }
+    struct outbox_jobs finished = TAILQ_HEAD_INITIALIZER(finished);
+    pthread_mutex_lock(&publish->mutex);
+    publish->closed = true;
+    pthread_mutex_unlock(&publish->mutex);
+    link_free(publish->link);
+    pthread_mutex_lock(&publish->mutex);
+    outbox_withdraw_all(&publish->outbox, &finished);
+    pthread_mutex_unlock(&publish->mutex);
+    report(publish, &finished);
+    pthread_mutex_destroy(&publish->mutex);
+    free(publish);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config: the settings of grpc-server. Threads: read-only after mesh_config_load().
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "mesh/config.h"
+#include "mesh/log.h"
+
+#include <stdint.h>
+
+struct config {
+    uint64_t call_requests_max;
+    uint64_t calls_max;
+    uint64_t delivery_ms_max;
+    uint64_t drain_delay_ms;
+    uint64_t drain_ms_max;
+    uint64_t grpc_connection_age_ms;
+    uint64_t grpc_connection_grace_ms;
+    char *grpc_listen;
+    uint64_t grpc_memory_kb_max;
+    uint64_t grpc_ping_ms_min;
+    uint64_t grpc_threads;
+    char *kafka_brokers;
+    uint64_t kafka_linger_us;
+    enum mesh_log_level log_level;
+    char *ops_host;
+    uint64_t ops_port;
+    uint64_t queue_kb_max;
+    uint64_t queue_len_max;
+    char *streams_dir;
+};
+
+extern const struct mesh_config_spec config_spec;
+
+#endif

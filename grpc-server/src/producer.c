@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "producer.h"
+
+#include "mesh/alloc.h"
+#include "mesh/kafka.h"
+#include "mesh/log.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPORTS_AT_ONCE = 256 };
+
+struct producer {
+    struct producer_events events;
+    const struct mesh_streams *streams;
+    rd_kafka_t *kafka;
+    rd_kafka_queue_t *queue;
+    rd_kafka_topic_t **topics; /* one a stream, in their order */
+
+    pthread_t thread;
+    bool thread_runs;
+    atomic_bool stopping;
+    atomic_bool fatal;
+};
+
+static bool settings_fill(rd_kafka_conf_t *conf, const struct producer_options *options,
+                          struct mesh_error *err)
+{
+    char linger_ms[32];
+
+    (void)snprintf(linger_ms, sizeof linger_ms, "%.3f", (double)options->linger_us / 1000.0);
+    return mesh_kafka_set(conf, "enable.idempotence", "true", err) &&
+           mesh_kafka_set(conf, "acks", "all", err) &&
+           mesh_kafka_set(conf, "linger.ms", linger_ms, err) &&
+           mesh_kafka_set_uint(conf, "delivery.timeout.ms", options->delivery_ms_max, err) &&
+           mesh_kafka_set_uint(conf, "queue.buffering.max.messages", options->queue_len_max,
+                               err) &&
+           mesh_kafka_set_uint(conf, "queue.buffering.max.kbytes", options->queue_kb_max, err) &&
+           /* A restarted broker is to be found again within moments. */
+           mesh_kafka_set(conf, "reconnect.backoff.ms", "100", err) &&
+           mesh_kafka_set(conf, "retry.backoff.ms", "100", err);
+}
+
+static bool topics_open(struct producer *producer, struct mesh_error *err)
+{
+    size_t count = mesh_streams_count(producer->streams);
+
+    producer->topics = mesh_new_array(rd_kafka_topic_t *, count);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = mesh_streams_at(producer->streams, i)->topic;
+        producer->topics[i] = rd_kafka_topic_new(producer->kafka, name, NULL);
+        if (producer->topics[i] == NULL) {
+            return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka topic %s: %s", name,
+                             rd_kafka_err2str(rd_kafka_last_error()));
+        }
+    }
+    return true;
+}
+
+/* A stored event whose offset is unknown is told as it is; the settle pass counts it. */
+static void report_one(struct producer *producer, const rd_kafka_message_t *message)
+{
+    struct publication *publication = message->_private;
+    rd_kafka_msg_status_t status = rd_kafka_message_status(message);
+
+    if (status == RD_KAFKA_MSG_STATUS_PERSISTED) {
+        publication->code = MESH_OK;
+        publication->partition = message->partition;
+        publication->offset = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? message->offset : -1;
+    } else {
+        publication->code =
+            mesh_kafka_code(message->err, status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+    }
+    producer->events.reported(producer->events.arg, publication);
+}
+
+static void reports_read(struct producer *producer, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *messages[REPORTS_AT_ONCE];
+    size_t count = 0;
+
+    while ((count = rd_kafka_event_message_array(event, messages, REPORTS_AT_ONCE)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            report_one(producer, messages[i]);
+        }
+    }
+}
+
+static void error_read(struct producer *producer, rd_kafka_event_t *event)
+{
+    char text[MESH_ERROR_TEXT_MAX];
+
+    if (rd_kafka_event_error_is_fatal(event)) {
+        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer->kafka, text, sizeof text);
+        mesh_log(MESH_LOG_ERROR, "producer is fatally wrong",
+                 MESH_LOG_TEXT("cause", rd_kafka_err2name(cause)), MESH_LOG_TEXT("message", text));
+        atomic_store(&producer->fatal, true);
+    } else {
+        mesh_log(MESH_LOG_WARN, "Kafka trouble",
+                 MESH_LOG_TEXT("cause", rd_kafka_err2name(rd_kafka_event_error(event))),
+                 MESH_LOG_TEXT("message", rd_kafka_event_error_string(event)));
+    }
+    producer->events.troubled(producer->events.arg);
+}
+
+static void *reports_run(void *arg)
+{
+    struct producer *producer = arg;
+
+    while (!atomic_load(&producer->stopping)) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, -1);
+        switch (rd_kafka_event_type(event)) {
+        case RD_KAFKA_EVENT_DR:
+            reports_read(producer, event);
+            break;
+        case RD_KAFKA_EVENT_ERROR:
+            error_read(producer, event);
+            break;
+        default: /* woken up by rd_kafka_queue_yield() */
+            break;
+        }
+        rd_kafka_event_destroy(event);
+    }
+    return NULL;
+}
+
+struct producer *producer_new(const struct producer_options *options, struct mesh_error *err)
+{
+    struct producer *producer = mesh_new(struct producer);
+    char text[MESH_ERROR_TEXT_MAX];
+
+    producer->events = options->events;
+    producer->streams = options->streams;
+    rd_kafka_conf_t *conf = mesh_kafka_conf_new(options->brokers, "tweetmesh-grpc-server", err);
+    if (conf == NULL) {
+        goto fail;
+    }
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    if (settings_fill(conf, options, err)) {
+        producer->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    } else {
+        (void)snprintf(text, sizeof text, "%s", err->text);
+    }
+    if (producer->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka producer: %s", text);
+        goto fail;
+    }
+    producer->queue = rd_kafka_queue_get_main(producer->kafka);
+    if (!topics_open(producer, err)) {
+        goto fail;
+    }
+    if (pthread_create(&producer->thread, NULL, reports_run, producer) != 0) {
+        mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "cannot start the thread for delivery reports");
+        goto fail;
+    }
+    producer->thread_runs = true;
+    return producer;
+
+fail:
+    producer_free(producer, 0);
+    return NULL;
+}
+
+static rd_kafka_headers_t *headers_of(const struct publication *publication)
+{
+    static const char content_type[] = "application/json";
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
+
+    /* Adding can only fail for lack of memory or a list that belongs to a message already. */
+    (void)rd_kafka_header_add(headers, "id", 2, publication->id.text, MESH_ID_LENGTH);
+    (void)rd_kafka_header_add(headers, "traceparent", 11, publication->trace.traceparent,
+                              MESH_TRACEPARENT_LENGTH);
+    (void)rd_kafka_header_add(headers, "content-type", 12, content_type, sizeof content_type - 1);
+    return headers;
+}
+
+enum mesh_code producer_send(struct producer *producer, struct publication *publication)
+{
+    rd_kafka_headers_t *headers = headers_of(publication);
+    /* Neither copied nor freed by librdkafka: the batch outlives its reports. */
+    const rd_kafka_vu_t message[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = producer->topics[publication->stream]},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {.ptr = (void *)publication->value.data, .size = publication->value.size}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = publication->received_at_ms},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = publication},
+    };
+
+    rd_kafka_error_t *error = rd_kafka_produceva(producer->kafka, message, 5);
+    if (error == NULL) {
+        return MESH_OK;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(headers);
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        atomic_store(&producer->fatal, true);
+    }
+    return mesh_kafka_code(code, false);
+}
+
+size_t producer_len(const struct producer *producer)
+{
+    int len = rd_kafka_outq_len(producer->kafka);
+
+    return len < 0 ? 0 : (size_t)len;
+}
+
+bool producer_is_fatal(const struct producer *producer)
+{
+    return atomic_load(&producer->fatal);
+}
+
+static bool topic_is_ready(const struct rd_kafka_metadata *metadata, const char *topic)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const struct rd_kafka_metadata_topic *at = &metadata->topics[i];
+        if (strcmp(at->topic, topic) == 0) {
+            return at->err == RD_KAFKA_RESP_ERR_NO_ERROR && at->partition_cnt > 0;
+        }
+    }
+    return false;
+}
+
+bool producer_look(struct producer *producer, uint32_t timeout_ms, bool *ready,
+                   struct mesh_error *err)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    /* 0 and NULL: of the topics opened here, all in one request. */
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(producer->kafka, 0, NULL, &metadata, (int)timeout_ms);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return mesh_fail(err, MESH_UNAVAILABLE, "no broker answered: %s", rd_kafka_err2str(code));
+    }
+    for (size_t i = 0; i < mesh_streams_count(producer->streams); i++) {
+        ready[i] = topic_is_ready(metadata, mesh_streams_at(producer->streams, i)->topic);
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+rd_kafka_t *producer_handle(struct producer *producer)
+{
+    return producer->kafka;
+}
+
+static void reports_stop(struct producer *producer, uint32_t flush_ms)
+{
+    if (!producer->thread_runs) {
+        return;
+    }
+    if (rd_kafka_flush(producer->kafka, (int)flush_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)rd_kafka_purge(producer->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        /* Purged events are reported at once; whoever waits for one must get its answer. */
+        (void)rd_kafka_flush(producer->kafka, -1);
+    }
+    atomic_store(&producer->stopping, true);
+    rd_kafka_queue_yield(producer->queue);
+    pthread_join(producer->thread, NULL);
+}
+
+void producer_free(struct producer *producer, uint32_t flush_ms)
+{
+    if (producer == NULL) {
+        return;
+    }
+    reports_stop(producer, flush_ms);
+    if (producer->topics != NULL) {
+        for (size_t i = 0; i < mesh_streams_count(producer->streams); i++) {
+            if (producer->topics[i] != NULL) {
+                rd_kafka_topic_destroy(producer->topics[i]);
+            }
+        }
+    }
+    if (producer->queue != NULL) {
+        rd_kafka_queue_destroy(producer->queue);
+    }
+    if (producer->kafka != NULL) {
+        rd_kafka_destroy(producer->kafka);
+    }
+    free(producer->topics);
+    free(producer);
+}

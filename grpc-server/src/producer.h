@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * producer: one idempotent librdkafka producer with the thread that reads its reports.
+ *
+ * A producer lives until a fatal error; publisher then puts a new one in its place.
+ * Threads: producer_send() and producer_len() from any thread; the others from the owner's. The
+ * functions of struct producer_events run on the producer's report thread and must not block.
+ */
+#ifndef PRODUCER_H
+#define PRODUCER_H
+
+#include "mesh/error.h"
+#include "mesh/macros.h"
+#include "mesh/stream.h"
+#include "publication.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct producer;
+
+struct producer_events {
+    /* A delivery report: the publication's code and partition are set, its offset is as told. */
+    void (*reported)(void *arg, struct publication *publication);
+    /* Brokers went away, or the producer is fatally wrong: look at it soon. */
+    void (*troubled)(void *arg);
+    void *arg;
+};
+
+struct producer_options {
+    const char *brokers;                /* read during the call */
+    const struct mesh_streams *streams; /* kept */
+    uint32_t delivery_ms_max;           /* from producer_send() to the report */
+    uint32_t queue_len_max;             /* events without a report */
+    uint32_t queue_kb_max;              /* their bytes, in KiB */
+    uint32_t linger_us;                 /* how long a batch may wait for more events */
+    struct producer_events events;
+};
+
+/* Starts the producer and its thread without waiting for a broker. The caller owns the result.
+ * NULL on failure, with *err filled in. */
+MESH_MUST_CHECK
+struct producer *producer_new(const struct producer_options *options, struct mesh_error *err);
+
+/* Queues one event; never blocks. MESH_OK: reported() follows, once. Else certainly not stored, and
+ * no report. */
+MESH_MUST_CHECK
+enum mesh_code producer_send(struct producer *producer, struct publication *publication);
+
+/* Events without a report. */
+size_t producer_len(const struct producer *producer);
+/* True after a fatal error: it will never send again. */
+bool producer_is_fatal(const struct producer *producer);
+
+/* Asks a broker about the topics; blocks at most timeout_ms. For each stream tells whether its
+ * topic has partitions (ready[index]). False, with *err filled in and ready[] untouched: nobody
+ * answered. */
+MESH_MUST_CHECK
+bool producer_look(struct producer *producer, uint32_t timeout_ms, bool *ready,
+                   struct mesh_error *err);
+
+/* For tests that need librdkafka's own test calls. */
+rd_kafka_t *producer_handle(struct producer *producer);
+
+/* Waits at most flush_ms for reports, has the rest reported as failed, and ends. Accepts NULL. */
+void producer_free(struct producer *producer, uint32_t flush_ms);
+
+#endif

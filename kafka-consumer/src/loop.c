@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loop.h"
+
+#include "archive.h"
+#include "batch.h"
+#include "dead_letters.h"
+#include "mesh/alloc.h"
+#include "mesh/clock.h"
+#include "mesh/log.h"
+#include "partition.h"
+#include "pause.h"
+#include "reader.h"
+#include "settle.h"
+
+#include <stdlib.h>
+
+/* How long an idle loop waits for a record: also how late it notices anything else. */
+enum { IDLE_MS = 50 };
+
+/* How often the servers are asked for a sign of life, and Kafka for its topics' ids. */
+#define CHECK_US INT64_C(2000000)
+#define TOPICS_US INT64_C(10000000)
+
+struct loop {
+    const struct config *config;
+    struct loop_levels *levels;
+    struct topic *topics;
+    size_t topic_count;
+    struct reader *reader;
+    struct member *member; /* the reader's */
+    struct archive *archive;
+    struct dead_letters *letters;
+    struct settle *settle;
+    struct pause pause; /* after MongoDB or the dead letter topic failed */
+    bool full;          /* too many rows wait for Redis */
+    bool redis_failed;  /* in this round */
+    int64_t commit_us;  /* when last done */
+    int64_t show_us;
+    int64_t check_us;
+    int64_t topics_us;
+    struct mesh_metric *batch_events;
+    struct mesh_metric *archived_seconds;
+    struct mesh_metric *settled_seconds;
+    struct mesh_metric *mongodb_up;
+    struct mesh_metric *full_total;
+};
+
+static void set_mongodb(struct loop *loop, const struct mesh_error *err)
+{
+    bool there = err == NULL;
+
+    if (there != atomic_load(&loop->levels->mongodb)) {
+        if (there) {
+            mesh_log(MESH_LOG_INFO, "mongodb_there");
+        } else {
+            mesh_log_warn("mongodb_away", err);
+        }
+    }
+    atomic_store(&loop->levels->mongodb, there);
+    mesh_metric_set(loop->mongodb_up, there ? 1 : 0);
+}
+
+/* Rows for what became of the batch, which is given back. */
+static void batch_finish(struct loop *loop, struct batch *batch)
+{
+    int64_t now_ms = mesh_clock_wall_ms();
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct entry *entry = &batch->entries[i];
+        if (entry->partition == NULL) {
+            continue;
+        }
+        const struct topic *topic = entry->partition->topic;
+        uint8_t group = entry->state == ENTRY_DEAD ? MESH_GROUP_NOT_COUNTED : entry->record.group;
+        if (entry->state == ENTRY_ARCHIVED) {
+            mesh_metric_observe_us(loop->archived_seconds,
+                                   (now_ms - entry->record.received_at_ms) * 1000);
+        }
+        mesh_metric_add(entry->state == ENTRY_ARCHIVED      ? topic->archived
+                        : entry->state == ENTRY_REDELIVERED ? topic->redelivered
+                        : entry->state == ENTRY_REPEATED    ? topic->repeated
+                                                            : topic->dead,
+                        1);
+        (void)partition_append(entry->partition, entry->message->offset, group,
+                               entry->state == ENTRY_REPEATED);
+        count++;
+    }
+    mesh_metric_observe(loop->batch_events, count);
+}
+
+/* The time until Redis had them too, of those for which that was at once. */
+static void settled_observe(struct loop *loop, const struct batch *batch)
+{
+    int64_t now_ms = mesh_clock_wall_ms();
+
+    for (size_t i = 0; i < batch->count && !loop->redis_failed; i++) {
+        if (batch->entries[i].partition != NULL && batch->entries[i].state == ENTRY_ARCHIVED) {
+            mesh_metric_observe_us(loop->settled_seconds,
+                                   (now_ms - batch->entries[i].record.received_at_ms) * 1000);
+        }
+    }
+}
+
+/* Brings the batch in hand forward. False: some server is away; what is done stays done. */
+static bool batch_work(struct loop *loop, struct batch *batch)
+{
+    struct mesh_error err = {0};
+
+    if (!archive_batch(loop->archive, batch, &err)) {
+        set_mongodb(loop, &err);
+        return false;
+    }
+    set_mongodb(loop, NULL);
+    loop->check_us = mesh_clock_mono_us(); /* a sign of life */
+    if (!dead_letters_send(loop->letters, batch, &err)) {
+        mesh_log_warn("dead_letters_away", &err);
+        return false;
+    }
+    return true;
+}
+
+static void settle_one(void *arg, struct partition *partition)
+{
+    struct loop *loop = arg;
+    int64_t watermark = 0;
+
+    if (atomic_load(&partition->topic->changed) || loop->redis_failed) {
+        return;
+    }
+    switch (settle_partition(loop->settle, partition, &watermark)) {
+    case SETTLE_DONE:
+    case SETTLE_MORE:
+        return;
+    case SETTLE_GAP:
+        reader_rewind(loop->reader, partition, watermark);
+        return;
+    case SETTLE_OTHER_TOPIC:
+        mesh_log(MESH_LOG_ERROR, "counts_of_another_topic",
+                 MESH_LOG_TEXT("stream", partition->topic->stream->name),
+                 MESH_LOG_TEXT("topic_id", partition->topic->id));
+        topic_set_changed(partition->topic);
+        return;
+    case SETTLE_AWAY:
+        loop->redis_failed = true;
+        return;
+    }
+}
+
+/* Before a partition is given away. What Redis does not take now its next reader settles. */
+static void finish(void *arg, struct partition *partition)
+{
+    struct loop *loop = arg;
+    int64_t watermark = 0;
+
+    while (!atomic_load(&partition->topic->changed) &&
+           settle_partition(loop->settle, partition, &watermark) == SETTLE_MORE) {
+    }
+}
+
+static void append_end(void *arg, struct partition *partition)
+{
+    (void)arg;
+    partition_append_end(partition);
+}
+
+struct levels {
+    size_t unsettled;
+    size_t partitions;
+};
+
+static void level_add(void *arg, struct partition *partition)
+{
+    struct levels *levels = arg;
+
+    levels->partitions++;
+    levels->unsettled += partition->row_count;
+    if (partition->settled_gauge != NULL && partition->settled >= 0) {
+        mesh_metric_set(partition->settled_gauge, partition->settled);
+        if (partition->end >= partition->settled) {
+            mesh_metric_set(partition->lag_gauge, partition->end - partition->settled);
+        }
+    }
+}
+
+static void levels_see(struct loop *loop)
+{
+    struct levels levels = {0};
+    size_t changed = 0;
+
+    for (size_t i = 0; i < loop->topic_count; i++) {
+        changed += loop->topics[i].changed ? 1 : 0;
+    }
+    topics_each(loop->topics, loop->topic_count, level_add, &levels);
+    atomic_store(&loop->levels->unsettled, levels.unsettled);
+    atomic_store(&loop->levels->partitions, levels.partitions);
+    atomic_store(&loop->levels->in_hand, reader_batch(loop->reader)->count);
+    atomic_store(&loop->levels->topics_changed, changed);
+    atomic_store(&loop->levels->redis, !loop->redis_failed);
+    atomic_store(&loop->levels->kafka, member_is_connected(loop->member));
+    atomic_store(&loop->levels->joined, member_is_joined(loop->member));
+    if (!loop->full && levels.unsettled >= loop->config->unsettled_len_max) {
+        loop->full = true;
+        mesh_metric_add(loop->full_total, 1);
+    } else if (levels.unsettled < loop->config->unsettled_len_max / 2) {
+        loop->full = false;
+    }
+}
+
+/* Asks servers that had no reason to answer for a while. */
+static void servers_check(struct loop *loop, int64_t now)
+{
+    struct mesh_error err = {0};
+
+    if (now - loop->check_us >= CHECK_US) {
+        set_mongodb(loop, archive_ping(loop->archive, &err) ? NULL : &err);
+        loop->check_us = mesh_clock_mono_us();
+        if (!loop->redis_failed) {
+            loop->redis_failed = !settle_ping(loop->settle);
+        }
+    }
+    if (now - loop->topics_us >= TOPICS_US) {
+        member_check_topics(loop->member);
+        loop->topics_us = mesh_clock_mono_us();
+        if (!member_is_connected(loop->member)) {
+            loop->topics_us += CHECK_US - TOPICS_US; /* ask sooner */
+        }
+    }
+}
+
+/* What is due every now and then. */
+static void chores(struct loop *loop)
+{
+    int64_t now = mesh_clock_mono_us();
+
+    if (now - loop->commit_us >= (int64_t)loop->config->commit_ms * 1000) {
+        member_commit(loop->member, false);
+        loop->commit_us = now;
+    }
+    if (now - loop->show_us >= (int64_t)loop->config->show_ms * 1000) {
+        settle_show(loop->settle, loop->topics, loop->topic_count);
+        member_see_ends(loop->member);
+        loop->show_us = now;
+    }
+    servers_check(loop, now);
+}
+
+/* Gets the batch of this round, or keeps the one in hand while its server is away. */
+static void read_on(struct loop *loop, struct batch *batch, bool draining)
+{
+    uint32_t left_ms = pause_left_ms(&loop->pause);
+    bool wait = batch->count > 0 || loop->full || draining;
+
+    member_set_paused(loop->member, wait);
+    if (wait) {
+        reader_serve(loop->reader, left_ms < IDLE_MS ? left_ms : IDLE_MS);
+    } else {
+        reader_collect(loop->reader, IDLE_MS);
+    }
+}
+
+void loop_round(struct loop *loop, bool draining)
+{
+    struct batch *batch = reader_batch(loop->reader);
+    bool done = false;
+
+    read_on(loop, batch, draining);
+    if (batch->count > 0 && !pause_is_on(&loop->pause)) {
+        done = batch_work(loop, batch);
+        if (done) {
+            pause_reset(&loop->pause);
+            batch_finish(loop, batch);
+        } else {
+            pause_longer(&loop->pause);
+        }
+    }
+    if (batch->count == 0 || done) {
+        topics_each(loop->topics, loop->topic_count, append_end, NULL);
+    }
+    loop->redis_failed = false;
+    topics_each(loop->topics, loop->topic_count, settle_one, loop);
+    reader_seek(loop->reader);
+    if (done) {
+        settled_observe(loop, batch);
+        batch_clear(batch);
+    }
+    chores(loop);
+    levels_see(loop);
+}
+
+static void metrics_make(struct loop *loop)
+{
+    loop->batch_events =
+        mesh_histogram_count("tweetmesh_batch_events", NULL, "Records in one batch.");
+    loop->archived_seconds =
+        mesh_histogram_seconds("tweetmesh_stage_seconds", "stage=\"accepted_archived\"",
+                               "Time from acceptance to the end of a stage.");
+    loop->settled_seconds =
+        mesh_histogram_seconds("tweetmesh_stage_seconds", "stage=\"accepted_settled\"",
+                               "Time from acceptance to the end of a stage.");
+    loop->mongodb_up =
+        mesh_gauge("tweetmesh_mongodb_up", NULL, "1: the last call to MongoDB succeeded.");
+    loop->full_total =
+        mesh_counter("tweetmesh_limit_reached_total", "limit=\"UNSETTLED_LEN_MAX\"",
+                     "How often reading paused because too many rows waited for Redis.");
+}
+
+static bool clients_make(struct loop *loop, struct mesh_error *err)
+{
+    const struct config *config = loop->config;
+
+    loop->settle = settle_new(config->redis_url, (uint32_t)config->redis_ms_max);
+    loop->letters = dead_letters_new(config->kafka_brokers);
+    loop->archive = archive_new(
+        &(struct archive_options){
+            .uri = config->mongodb_uri,
+            .database = config->mongodb_database,
+            .timeout_ms = (uint32_t)config->mongodb_ms_max,
+            .ttl_days = (uint32_t)config->archive_ttl_days,
+            .topics = loop->topics,
+            .topic_count = loop->topic_count,
+        },
+        err);
+    if (loop->archive == NULL) {
+        return false;
+    }
+    loop->reader = reader_new(
+        &(struct reader_options){
+            .member = {.brokers = config->kafka_brokers,
+                       .group_id = config->kafka_group_id,
+                       .session_ms = (uint32_t)config->session_ms,
+                       .fetch_kb_max = (uint32_t)config->fetch_kb_max,
+                       .topics = loop->topics,
+                       .topic_count = loop->topic_count,
+                       .finish = finish,
+                       .arg = loop},
+            .batch_len_max = (uint32_t)config->batch_len_max,
+            .batch_kb_max = (uint32_t)config->batch_kb_max,
+        },
+        err);
+    if (loop->reader == NULL) {
+        return false;
+    }
+    loop->member = reader_member(loop->reader);
+    return true;
+}
+
+struct loop *loop_new(const struct config *config, const struct mesh_streams *streams,
+                      struct loop_levels *levels, struct mesh_error *err)
+{
+    struct loop *loop = mesh_new(struct loop);
+
+    loop->config = config;
+    loop->levels = levels;
+    loop->topic_count = mesh_streams_count(streams);
+    loop->topics = mesh_new_array(struct topic, loop->topic_count);
+    for (size_t i = 0; i < loop->topic_count; i++) {
+        topic_init(&loop->topics[i], mesh_streams_at(streams, i), i, loop->topic_count);
+    }
+    /* Both are due at once. */
+    loop->check_us = -CHECK_US;
+    loop->topics_us = -TOPICS_US;
+    metrics_make(loop);
+    if (!clients_make(loop, err)) {
+        loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    reader_free(loop->reader); /* its callbacks settle */
+    if (loop->settle != NULL) {
+        settle_show(loop->settle, loop->topics, loop->topic_count);
+    }
+    dead_letters_free(loop->letters);
+    archive_free(loop->archive);
+    settle_free(loop->settle);
+    for (size_t i = 0; i < loop->topic_count; i++) {
+        topic_done(&loop->topics[i]);
+    }
+    free(loop->topics);
+    free(loop);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop: one round after the other: collect a batch → archive → dead letters → settle → commit.
+ *
+ * No timers: whatever waits in Kafka is the next batch. What cannot be done now stays in hand, in
+ * order, and is tried again: MongoDB away, reading pauses; Redis away, archiving goes on until
+ * UNSETTLED_LEN_MAX rows wait, then reading pauses. We stay in the group all the while.
+ *
+ * Threads: one at a time calls loop_…(); struct loop_levels is read by any.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include "config.h"
+#include "mesh/error.h"
+#include "mesh/stream.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct loop;
+
+/* How things stand, as of the last round. */
+struct loop_levels {
+    atomic_bool kafka;   /* a broker answered */
+    atomic_bool joined;  /* the group gave us a share */
+    atomic_bool mongodb; /* the last call succeeded */
+    atomic_bool redis;   /* likewise */
+    atomic_size_t topics_changed;
+    atomic_size_t partitions;
+    atomic_size_t unsettled; /* archived, waiting for Redis */
+    atomic_size_t in_hand;   /* records of a batch that is not finished */
+};
+
+/* Does not wait for a server. config, streams and levels: kept. The caller owns the result. NULL on
+ * failure, with *err filled in. */
+MESH_MUST_CHECK
+struct loop *loop_new(const struct config *config, const struct mesh_streams *streams,
+                      struct loop_levels *levels, struct mesh_error *err);
+/* Blocks for as long as there is nothing to do, some 50 ms at most, or as servers take. With
+ * `draining` no new records are taken. */
+void loop_round(struct loop *loop, bool draining);
+/* Settles and commits what is archived, and leaves the group. Accepts NULL. */
+void loop_free(struct loop *loop);
+
+#endif

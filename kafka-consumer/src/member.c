@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "member.h"
+
+#include "mesh/alloc.h"
+#include "mesh/kafka.h"
+#include "mesh/log.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How long Kafka may take for what the loop waits for. */
+enum { CALL_MS = 5000, TOPIC_ID_MS = 1000 };
+
+struct member {
+    rd_kafka_t *kafka;
+    struct topic *topics;
+    size_t topic_count;
+    member_partition_fn *finish;
+    member_partition_fn *forget;
+    void *arg;
+    bool paused;
+    bool joined;
+    bool connected;
+    struct mesh_metric *commit_failures;
+};
+
+static struct topic *topic_by_name(const struct member *member, const char *name)
+{
+    for (size_t i = 0; i < member->topic_count; i++) {
+        if (strcmp(member->topics[i].stream->topic, name) == 0) {
+            return &member->topics[i];
+        }
+    }
+    return NULL;
+}
+
+struct partition *member_partition(const struct member *member, const char *topic_name,
+                                   int32_t number)
+{
+    struct topic *topic = topic_by_name(member, topic_name);
+
+    return topic == NULL ? NULL : topic_partition(topic, number);
+}
+
+static void list_add(void *arg, struct partition *partition)
+{
+    rd_kafka_topic_partition_list_t *list = arg;
+
+    (void)rd_kafka_topic_partition_list_add(list, partition->topic->stream->topic,
+                                            partition->number);
+}
+
+/* Where the group stands. Where it never committed we start at the beginning, and say so: the
+ * reset policy is "error", so that a log that shrank under us is never skipped silently. */
+static void set_start_offsets(struct member *member, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t error = rd_kafka_committed(member->kafka, list, CALL_MS);
+
+    for (int i = 0; i < list->cnt; i++) {
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            list->elems[i].offset = RD_KAFKA_OFFSET_STORED;
+        } else if (list->elems[i].offset < 0) {
+            list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+        }
+    }
+}
+
+static void assigned(struct member *member, rd_kafka_topic_partition_list_t *list)
+{
+    set_start_offsets(member, list);
+    rd_kafka_error_t *error = rd_kafka_incremental_assign(member->kafka, list);
+    if (error != NULL) {
+        mesh_log(MESH_LOG_ERROR, "assign_failed",
+                 MESH_LOG_TEXT("reason", rd_kafka_error_string(error)));
+        rd_kafka_error_destroy(error);
+        return;
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        struct topic *topic = topic_by_name(member, at->topic);
+        if (topic != NULL && topic_partition(topic, at->partition) == NULL) {
+            (void)partition_add(topic, at->partition, at->offset >= 0 ? at->offset : -1);
+        }
+    }
+    if (member->paused && list->cnt > 0) {
+        (void)rd_kafka_pause_partitions(member->kafka, list);
+    }
+    mesh_log(MESH_LOG_INFO, "partitions_assigned", MESH_LOG_INT("count", list->cnt));
+    member->joined = true;
+}
+
+static void revoked(struct member *member, rd_kafka_topic_partition_list_t *list)
+{
+    /* Lost: somebody else reads them already, so their offsets are not ours to commit. */
+    bool lost = rd_kafka_assignment_lost(member->kafka) != 0;
+
+    for (int i = 0; i < list->cnt && !lost; i++) {
+        struct partition *partition =
+            member_partition(member, list->elems[i].topic, list->elems[i].partition);
+        if (partition != NULL) {
+            member->finish(member->arg, partition);
+        }
+    }
+    if (!lost) {
+        member_commit(member, true);
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        struct partition *partition =
+            member_partition(member, list->elems[i].topic, list->elems[i].partition);
+        if (partition != NULL) {
+            member->forget(member->arg, partition);
+            partition_drop(partition);
+        }
+    }
+    rd_kafka_error_t *error = rd_kafka_incremental_unassign(member->kafka, list);
+    if (error != NULL) {
+        rd_kafka_error_destroy(error); /* the handle is closing, or has none of them any more */
+    }
+    mesh_log(lost ? MESH_LOG_WARN : MESH_LOG_INFO, lost ? "partitions_lost" : "partitions_revoked",
+             MESH_LOG_INT("count", list->cnt));
+    if (lost) {
+        member->joined = false;
+    }
+}
+
+static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t event,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    if (event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        assigned(opaque, list);
+    } else if (event == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+        revoked(opaque, list);
+    } else {
+        mesh_log(MESH_LOG_WARN, "rebalance_failed",
+                 MESH_LOG_TEXT("reason", rd_kafka_err2str(event)));
+        (void)rd_kafka_assign(kafka, NULL);
+    }
+}
+
+/* A commit that failed is repeated with the next one: .committed is set back. */
+static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
+                      rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct member *member = opaque;
+
+    (void)kafka;
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        struct partition *partition = member_partition(member, at->topic, at->partition);
+        if (partition != NULL &&
+            (error != RD_KAFKA_RESP_ERR_NO_ERROR || at->err != RD_KAFKA_RESP_ERR_NO_ERROR)) {
+            partition->committed = -1;
+        }
+    }
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
+        mesh_metric_add(member->commit_failures, 1);
+        mesh_log(MESH_LOG_WARN, "commit_failed", MESH_LOG_TEXT("reason", rd_kafka_err2str(error)));
+    }
+}
+
+static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
+{
+    struct member *member = opaque;
+
+    (void)kafka;
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        member->connected = false;
+    }
+    mesh_log(MESH_LOG_WARN, "kafka_error",
+             MESH_LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)error)),
+             MESH_LOG_TEXT("reason", reason));
+}
+
+static rd_kafka_conf_t *conf_new(struct member *member, const struct member_options *options,
+                                 struct mesh_error *err)
+{
+    rd_kafka_conf_t *conf = mesh_kafka_conf_new(options->brokers, "kafka-consumer", err);
+
+    if (conf == NULL) {
+        return NULL;
+    }
+    rd_kafka_conf_set_opaque(conf, member);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    if (!mesh_kafka_set(conf, "group.id", options->group_id, err) ||
+        !mesh_kafka_set(conf, "partition.assignment.strategy", "cooperative-sticky", err) ||
+        !mesh_kafka_set_uint(conf, "session.timeout.ms", options->session_ms, err) ||
+        !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / 6, err) ||
+        !mesh_kafka_set(conf, "enable.auto.commit", "false", err) ||
+        !mesh_kafka_set(conf, "enable.auto.offset.store", "false", err) ||
+        !mesh_kafka_set(conf, "auto.offset.reset", "error", err) ||
+        !mesh_kafka_set(conf, "isolation.level", "read_committed", err) ||
+        !mesh_kafka_set(conf, "enable.partition.eof", "true", err) ||
+        !mesh_kafka_set_uint(conf, "queued.max.messages.kbytes", options->fetch_kb_max, err) ||
+        !mesh_kafka_set_uint(conf, "queued.min.messages", 20000, err) ||
+        /* The default waits a second once enough is queued, and then runs dry. */
+        !mesh_kafka_set(conf, "fetch.queue.backoff.ms", "10", err) ||
+        !mesh_kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000", err)) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    return conf;
+}
+
+static bool subscribe(struct member *member, struct mesh_error *err)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)member->topic_count);
+
+    for (size_t i = 0; i < member->topic_count; i++) {
+        (void)rd_kafka_topic_partition_list_add(list, member->topics[i].stream->topic,
+                                                RD_KAFKA_PARTITION_UA);
+    }
+    rd_kafka_resp_err_t error = rd_kafka_subscribe(member->kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: cannot subscribe: %s",
+                         rd_kafka_err2str(error));
+    }
+    return true;
+}
+
+struct member *member_new(const struct member_options *options, struct mesh_error *err)
+{
+    assert(options->topic_count > 0 && options->finish != NULL && options->forget != NULL);
+
+    struct member *member = mesh_new(struct member);
+    char text[256];
+
+    member->topics = options->topics;
+    member->topic_count = options->topic_count;
+    member->finish = options->finish;
+    member->forget = options->forget;
+    member->arg = options->arg;
+    member->commit_failures = mesh_counter("tweetmesh_commit_failures_total", NULL,
+                                           "Commits that Kafka refused; they are repeated.");
+    rd_kafka_conf_t *conf = conf_new(member, options, err);
+    if (conf == NULL) {
+        goto fail;
+    }
+    member->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (member->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: %s", text);
+        goto fail;
+    }
+    (void)rd_kafka_poll_set_consumer(member->kafka);
+    if (!subscribe(member, err)) {
+        goto fail;
+    }
+    return member;
+
+fail:
+    member_free(member);
+    return NULL;
+}
+
+rd_kafka_t *member_kafka(const struct member *member)
+{
+    return member->kafka;
+}
+
+void member_set_paused(struct member *member, bool paused)
+{
+    if (member->paused == paused) {
+        return;
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+    topics_each(member->topics, member->topic_count, list_add, list);
+    if (paused) {
+        (void)rd_kafka_pause_partitions(member->kafka, list);
+    } else {
+        (void)rd_kafka_resume_partitions(member->kafka, list);
+    }
+    member->paused = paused;
+    mesh_log(MESH_LOG_INFO, paused ? "reading_paused" : "reading_resumed",
+             MESH_LOG_INT("partitions", list->cnt));
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+bool member_is_paused(const struct member *member)
+{
+    return member->paused;
+}
+
+void member_pause_one(struct member *member, struct partition *partition)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+    list_add(list, partition);
+    (void)rd_kafka_pause_partitions(member->kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void commit_add(void *arg, struct partition *partition)
+{
+    rd_kafka_topic_partition_list_t *list = arg;
+
+    /* After a rewind .settled is behind what was committed long ago. */
+    if (partition->settled > partition->committed && !atomic_load(&partition->topic->changed)) {
+        list_add(list, partition);
+        list->elems[list->cnt - 1].offset = partition->settled;
+        partition->committed = partition->settled;
+    }
+}
+
+void member_commit(struct member *member, bool wait)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+
+    topics_each(member->topics, member->topic_count, commit_add, list);
+    if (list->cnt > 0) {
+        rd_kafka_resp_err_t error = rd_kafka_commit(member->kafka, list, wait ? 0 : 1);
+        if (wait && error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            on_commit(member->kafka, error, list, member);
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void member_check_topics(struct member *member)
+{
+    for (size_t i = 0; i < member->topic_count; i++) {
+        struct topic *topic = &member->topics[i];
+        struct mesh_error err = {0};
+        char *id = mesh_kafka_topic_id(member->kafka, topic->stream->topic, TOPIC_ID_MS, &err);
+
+        member->connected = id != NULL || err.code == MESH_NOT_FOUND;
+        if (id == NULL) {
+            mesh_log_warn("topic_unknown", &err);
+        } else if (topic->id == NULL) {
+            topic->id = id;
+            continue; /* kept */
+        } else if (strcmp(topic->id, id) != 0 && !atomic_load(&topic->changed)) {
+            mesh_log(MESH_LOG_ERROR, "topic_made_anew",
+                     MESH_LOG_TEXT("stream", topic->stream->name),
+                     MESH_LOG_TEXT("counted", topic->id), MESH_LOG_TEXT("found", id));
+            topic_set_changed(topic);
+        }
+        free(id);
+    }
+}
+
+static void see_end(void *arg, struct partition *partition)
+{
+    struct member *member = arg;
+    int64_t low = 0;
+    int64_t high = 0;
+
+    if (rd_kafka_get_watermark_offsets(member->kafka, partition->topic->stream->topic,
+                                       partition->number, &low,
+                                       &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        high >= 0) {
+        partition->end = high;
+    }
+}
+
+void member_see_ends(struct member *member)
+{
+    topics_each(member->topics, member->topic_count, see_end, member);
+}
+
+bool member_is_joined(const struct member *member)
+{
+    return member->joined;
+}
+
+bool member_is_connected(const struct member *member)
+{
+    return member->connected;
+}
+
+void member_free(struct member *member)
+{
+    if (member == NULL) {
+        return;
+    }
+    if (member->kafka != NULL) {
+        (void)rd_kafka_consumer_close(member->kafka); /* on_rebalance() gives all away */
+        rd_kafka_destroy(member->kafka);
+    }
+    free(member);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "settle.h"
+
+#include "mesh/alloc.h"
+#include "mesh/clock.h"
+#include "mesh/counters.h"
+#include "mesh/log.h"
+#include "mesh/redis.h"
+#include "pause.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEARTBEAT_US = 1000 * 1000 };
+
+/* Calls for one partition before the others get their turn. */
+enum { CALL_COUNT_MAX = 64 };
+
+/* Bitmaps are dropped once the watermark is this far beyond. */
+enum { SWEEP_LEN = 1024 };
+
+struct settle {
+    const char *url;
+    uint32_t timeout_ms;
+    redisContext *redis; /* NULL: not connected */
+    struct mesh_counters_command *command;
+    struct pause pause;
+    bool away;                                /* said so in the log */
+    uint8_t nothing[MESH_COUNTERS_RANGE_MAX]; /* a row of offsets that count nothing */
+    uint8_t no_duplicates[MESH_COUNTERS_RANGE_MAX];
+    struct mesh_metric *settle_seconds;
+    struct mesh_metric *show_seconds;
+    struct mesh_metric *sweep_seconds;
+    struct mesh_metric *up;
+};
+
+static struct mesh_metric *call_histogram(const char *labels)
+{
+    return mesh_histogram_seconds("tweetmesh_redis_call_seconds", labels,
+                                  "Time of one call of a Redis function.");
+}
+
+struct settle *settle_new(const char *url, uint32_t timeout_ms)
+{
+    struct settle *settle = mesh_new(struct settle);
+
+    settle->url = url;
+    settle->timeout_ms = timeout_ms;
+    settle->command = mesh_counters_command_new();
+    (void)memset(settle->nothing, MESH_GROUP_NOT_COUNTED, sizeof settle->nothing);
+    settle->settle_seconds = call_histogram("function=\"settle\"");
+    settle->show_seconds = call_histogram("function=\"show\"");
+    settle->sweep_seconds = call_histogram("function=\"sweep\"");
+    settle->up = mesh_gauge("tweetmesh_redis_up", NULL, "1: the last call to Redis succeeded.");
+    return settle;
+}
+
+static void set_away(struct settle *settle, const struct mesh_error *err)
+{
+    if (!settle->away) {
+        mesh_log_warn("redis_away", err);
+    }
+    settle->away = true;
+    mesh_metric_set(settle->up, 0);
+    pause_longer(&settle->pause);
+    redisFree(settle->redis);
+    settle->redis = NULL;
+}
+
+static void set_there(struct settle *settle)
+{
+    if (settle->away) {
+        mesh_log(MESH_LOG_INFO, "redis_back");
+    }
+    settle->away = false;
+    mesh_metric_set(settle->up, 1);
+    pause_reset(&settle->pause);
+}
+
+static bool connected(struct settle *settle)
+{
+    struct mesh_error err = {0};
+
+    if (settle->redis != NULL) {
+        return true;
+    }
+    if (pause_is_on(&settle->pause)) {
+        return false;
+    }
+    settle->redis = mesh_redis_connect(settle->url, settle->timeout_ms, &err);
+    if (settle->redis == NULL) {
+        set_away(settle, &err);
+        return false;
+    }
+    return true;
+}
+
+/* Runs the command in hand. False: Redis is away. */
+static bool call(struct settle *settle, struct mesh_metric *seconds,
+                 struct mesh_counters_reply *out)
+{
+    struct mesh_error err = {0};
+    int64_t started = mesh_clock_mono_us();
+
+    if (!mesh_counters_call(settle->redis, settle->command, out, &err)) {
+        set_away(settle, &err);
+        return false;
+    }
+    mesh_metric_observe_us(seconds, mesh_clock_mono_us() - started);
+    set_there(settle);
+    return true;
+}
+
+/* One settle call for `count` offsets from .settled on. */
+static enum settle_outcome settle_range(struct settle *settle, struct partition *partition,
+                                        const uint8_t *groups, const uint8_t *duplicates,
+                                        size_t count, int64_t *out_watermark)
+{
+    const struct topic *topic = partition->topic;
+    struct mesh_counters_reply reply = {0};
+
+    mesh_counters_settle(settle->command, &(struct mesh_counters_range){
+                                              .stream = topic->stream->name,
+                                              .partition = (uint32_t)partition->number,
+                                              .first_offset = (uint64_t)partition->settled,
+                                              .count = count,
+                                              .groups = groups,
+                                              .group_names = topic->stream->group_names,
+                                              .group_count = topic->stream->group_count,
+                                              .duplicates = duplicates,
+                                              .topic_id = topic->id,
+                                          });
+    if (!call(settle, settle->settle_seconds, &reply)) {
+        return SETTLE_AWAY;
+    }
+    partition->heartbeat_us = mesh_clock_mono_us();
+    switch (reply.outcome) {
+    case MESH_COUNTERS_DONE:
+        return SETTLE_DONE;
+    case MESH_COUNTERS_GAP:
+        *out_watermark = (int64_t)reply.watermark;
+        return SETTLE_GAP;
+    case MESH_COUNTERS_OTHER_TOPIC:
+        return SETTLE_OTHER_TOPIC;
+    default: /* mesh_counters_call() has dealt with the others */
+        return SETTLE_AWAY;
+    }
+}
+
+static enum settle_outcome settle_rows(struct settle *settle, struct partition *partition,
+                                       int64_t *out_watermark)
+{
+    for (int calls = 0; partition->row_count > 0; calls++) {
+        size_t count = partition->row_count < MESH_COUNTERS_RANGE_MAX ? partition->row_count
+                                                                      : MESH_COUNTERS_RANGE_MAX;
+        if (calls == CALL_COUNT_MAX) {
+            return SETTLE_MORE;
+        }
+        enum settle_outcome outcome =
+            settle_range(settle, partition, partition->groups + partition->row_first,
+                         partition->duplicates + partition->row_first, count, out_watermark);
+        if (outcome != SETTLE_DONE) {
+            return outcome;
+        }
+        partition_settle(partition, count);
+        partition->topic->dirty = true;
+    }
+    return SETTLE_DONE;
+}
+
+/* What lies between .settled and .skip_until holds nothing that could be read. */
+static enum settle_outcome settle_skipped(struct settle *settle, struct partition *partition,
+                                          int64_t *out_watermark)
+{
+    for (int calls = 0; partition->settled < partition->skip_until; calls++) {
+        int64_t left = partition->skip_until - partition->settled;
+        size_t count = left < MESH_COUNTERS_RANGE_MAX ? (size_t)left : MESH_COUNTERS_RANGE_MAX;
+        if (calls == CALL_COUNT_MAX) {
+            return SETTLE_MORE;
+        }
+        enum settle_outcome outcome = settle_range(settle, partition, settle->nothing,
+                                                   settle->no_duplicates, count, out_watermark);
+        if (outcome != SETTLE_DONE) {
+            return outcome;
+        }
+        partition->settled += (int64_t)count;
+        partition->next = partition->settled;
+        partition->topic->dirty = true;
+    }
+    partition->skip_until = -1;
+    return SETTLE_DONE;
+}
+
+static void sweep(struct settle *settle, struct partition *partition)
+{
+    struct mesh_counters_reply reply = {0};
+
+    mesh_counters_sweep(settle->command, partition->topic->stream->name,
+                        (uint32_t)partition->number, (uint64_t)partition->swept);
+    if (call(settle, settle->sweep_seconds, &reply) && reply.outcome == MESH_COUNTERS_DONE) {
+        partition->swept = (int64_t)reply.watermark;
+    }
+}
+
+enum settle_outcome settle_partition(struct settle *settle, struct partition *partition,
+                                     int64_t *out_watermark)
+{
+    if (partition->topic->id == NULL || partition->settled < 0) {
+        return SETTLE_DONE; /* nothing to say yet */
+    }
+    if (!connected(settle)) {
+        return SETTLE_AWAY;
+    }
+    enum settle_outcome outcome = settle_rows(settle, partition, out_watermark);
+    if (outcome == SETTLE_DONE && partition->skip_until >= 0) {
+        outcome = settle_skipped(settle, partition, out_watermark);
+    }
+    if (outcome == SETTLE_DONE && mesh_clock_mono_us() - partition->heartbeat_us > HEARTBEAT_US) {
+        outcome = settle_range(settle, partition, settle->nothing, settle->no_duplicates, 0,
+                               out_watermark);
+    }
+    if (outcome == SETTLE_DONE && partition->settled - partition->swept >= 2 * SWEEP_LEN) {
+        sweep(settle, partition);
+    }
+    return outcome;
+}
+
+void settle_show(struct settle *settle, struct topic *topics, size_t count)
+{
+    struct mesh_counters_reply reply = {0};
+
+    for (size_t i = 0; i < count && settle->redis != NULL; i++) {
+        if (!topics[i].dirty) {
+            continue;
+        }
+        mesh_counters_show_groups(settle->command, topics[i].stream);
+        if (!call(settle, settle->show_seconds, &reply)) {
+            return;
+        }
+        mesh_counters_show_totals(settle->command, topics[i].stream);
+        if (!call(settle, settle->show_seconds, &reply)) {
+            return;
+        }
+        topics[i].dirty = false;
+    }
+}
+
+bool settle_ping(struct settle *settle)
+{
+    struct mesh_error err = {0};
+
+    if (!connected(settle)) {
+        return false;
+    }
+    redisReply *reply = redisCommand(settle->redis, "PING");
+    bool ok = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+    if (ok) {
+        set_there(settle);
+    } else {
+        (void)mesh_redis_fail(settle->redis, reply, &err);
+        set_away(settle, &err);
+    }
+    freeReplyObject(reply);
+    return ok;
+}
+
+void settle_free(struct settle *settle)
+{
+    if (settle == NULL) {
+        return;
+    }
+    redisFree(settle->redis);
+    mesh_counters_command_free(settle->command);
+    free(settle);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settle: the Redis side: tells the counters, offset by offset, what MongoDB has.
+ *
+ * Threads: the loop's. Blocks up to timeout_ms a call. While Redis is away a call returns AWAY at
+ * once until the next attempt is due (100 ms to 1 s).
+ */
+#ifndef SETTLE_H
+#define SETTLE_H
+
+#include "mesh/error.h"
+#include "partition.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct settle;
+
+enum settle_outcome {
+    SETTLE_DONE,        /* nothing is left of this partition for now */
+    SETTLE_MORE,        /* a share was done; call again */
+    SETTLE_GAP,         /* Redis was set back: read again from *out_watermark */
+    SETTLE_OTHER_TOPIC, /* Redis counted another topic: alarm */
+    SETTLE_AWAY,        /* Redis cannot be reached, or not just now */
+};
+
+/* Does not connect. url: kept, must live as long as the result, which the caller owns. */
+struct settle *settle_new(const char *url, uint32_t timeout_ms);
+
+/* Settles rows and then what is to be skipped, a bounded share of it; when there are none and the
+ * last word is a second old, a heartbeat. */
+enum settle_outcome settle_partition(struct settle *settle, struct partition *partition,
+                                     int64_t *out_watermark);
+/* Brings the derived hashes of the topics that changed up to date. */
+void settle_show(struct settle *settle, struct topic *topics, size_t count);
+/* Keeps the connection, or makes it anew, where there is nothing to settle. False: Redis is away.
+ */
+bool settle_ping(struct settle *settle);
+
+/* Accepts NULL. */
+void settle_free(struct settle *settle);
+
+#endif

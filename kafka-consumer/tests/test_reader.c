@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: records come in order and in batches without waiting to fill them; paused, nothing comes
+ * and nothing is lost; a rewind reads again; only what is settled is committed; a partition that is
+ * given away is finished and committed first.
+ * Method: a group on librdkafka's mock cluster.
+ */
+#include "cmocka_all.h"
+#include "mesh/clock.h"
+#include "mock_kafka.h"
+#include "reader.h"
+
+#include <stdlib.h>
+
+static struct {
+    struct mock_kafka *kafka;
+    struct topic topic;
+    struct reader *reader;
+    size_t finished; /* partitions that were to be finished */
+} test;
+
+/* As if Redis took everything at once. */
+static void finish(void *arg, struct partition *partition)
+{
+    (void)arg;
+    test.finished++;
+    partition_settle(partition, partition->row_count);
+}
+
+static struct reader *reader_open(void)
+{
+    struct mesh_error err = {0};
+    struct reader *reader = reader_new(
+        &(struct reader_options){
+            .member = {.brokers = mock_kafka_brokers(test.kafka),
+                       .group_id = "test",
+                       .session_ms = 6000,
+                       .fetch_kb_max = 1024,
+                       .topics = &test.topic,
+                       .topic_count = 1,
+                       .finish = finish},
+            .batch_len_max = 10,
+            .batch_kb_max = 64,
+        },
+        &err);
+
+    assert_non_null(reader);
+    return reader;
+}
+
+static int make(void **state)
+{
+    (void)state;
+    test.kafka = mock_kafka_new();
+    test.finished = 0;
+    topic_init(&test.topic, mock_kafka_stream(test.kafka), 0, 1);
+    test.reader = reader_open();
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    reader_free(test.reader);
+    topic_done(&test.topic);
+    mock_kafka_free(test.kafka);
+    mesh_metrics_done();
+    return 0;
+}
+
+static void produce(int count)
+{
+    for (int i = 0; i < count; i++) {
+        char *value = mock_kafka_value("0197a2b4-0000-7000-8000-000000000001", "Peru");
+        mock_kafka_produce(test.kafka, test.topic.stream->topic, 0, value);
+        free(value);
+    }
+}
+
+/* Rows for the batch in hand, which is given back. Returns how many. */
+static size_t take_batch(void)
+{
+    struct batch *batch = reader_batch(test.reader);
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct entry *entry = &batch->entries[i];
+        if (entry->partition != NULL) {
+            assert_true(partition_append(entry->partition, entry->message->offset,
+                                         entry->record.group, false));
+            count++;
+        }
+    }
+    batch_clear(batch);
+    return count;
+}
+
+/* Collects until so many records came, at most 20 s. */
+static void collect(size_t wanted)
+{
+    int64_t until = mesh_clock_mono_us() + 20 * 1000000;
+    size_t count = 0;
+
+    while (count < wanted && mesh_clock_mono_us() < until) {
+        reader_collect(test.reader, 50);
+        assert_true(reader_batch(test.reader)->count <= 10);
+        count += take_batch();
+    }
+    assert_int_equal(count, wanted);
+}
+
+static int64_t committed(void)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(list, test.topic.stream->topic, 0);
+    assert_int_equal(rd_kafka_committed(member_kafka(reader_member(test.reader)), list, 5000), 0);
+    int64_t offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return offset;
+}
+
+static void test_paused_nothing_comes_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    produce(3);
+    collect(3);
+    member_set_paused(reader_member(test.reader), true);
+    produce(3);
+    for (int i = 0; i < 20; i++) {
+        reader_serve(test.reader, 10);
+        assert_int_equal(reader_batch(test.reader)->count, 0);
+    }
+    member_set_paused(reader_member(test.reader), false);
+    reader_seek(test.reader);
+    collect(3);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 6);
+}
+
+static void test_only_what_is_settled_is_committed(void **state)
+{
+    (void)state;
+    produce(5);
+    collect(5);
+    member_commit(reader_member(test.reader), true);
+    assert_int_equal(committed(), 0);
+    partition_settle(topic_partition(&test.topic, 0), 3);
+    member_commit(reader_member(test.reader), true);
+    assert_int_equal(committed(), 3);
+    topic_set_changed(&test.topic);
+    partition_settle(topic_partition(&test.topic, 0), 2);
+    member_commit(reader_member(test.reader), true);
+    assert_int_equal(committed(), 3);
+}
+
+static void test_leaving_finishes_and_commits_and_the_next_goes_on_there(void **state)
+{
+    (void)state;
+    produce(4);
+    collect(4);
+    reader_free(test.reader);
+    assert_int_equal(test.finished, MOCK_KAFKA_PARTITIONS);
+    assert_null(topic_partition(&test.topic, 0));
+    produce(2);
+    test.reader = reader_open();
+    collect(2);
+    assert_int_equal(topic_partition(&test.topic, 0)->settled, 4);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 6);
+}
+
+static void test_a_rewind_reads_again_in_repair(void **state)
+{
+    (void)state;
+    produce(6);
+    collect(6);
+    partition_settle(topic_partition(&test.topic, 0), 6);
+    reader_rewind(test.reader, topic_partition(&test.topic, 0), 2);
+    reader_seek(test.reader);
+    assert_int_equal(topic_partition(&test.topic, 0)->seek_to, -1);
+    collect(4);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 6);
+    assert_int_equal(topic_partition(&test.topic, 0)->repair_until, 6);
+}
+
+static void test_entries_leave_the_batch_with_their_partition(void **state)
+{
+    (void)state;
+    produce(2);
+    while (reader_batch(test.reader)->count == 0) {
+        reader_collect(test.reader, 50);
+    }
+    struct partition *partition = topic_partition(&test.topic, 0);
+    batch_forget(reader_batch(test.reader), partition);
+    assert_int_equal(take_batch(), 0);
+}
+
+static void test_a_group_that_exists_is_joined(void **state)
+{
+    (void)state;
+    assert_false(member_is_joined(reader_member(test.reader)));
+    produce(1);
+    collect(1);
+    assert_true(member_is_joined(reader_member(test.reader)));
+    member_see_ends(reader_member(test.reader));
+    assert_int_equal(topic_partition(&test.topic, 0)->end, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_paused_nothing_comes_and_nothing_is_lost),
+        CASE(test_only_what_is_settled_is_committed),
+        CASE(test_leaving_finishes_and_commits_and_the_next_goes_on_there),
+        CASE(test_a_rewind_reads_again_in_repair),
+        CASE(test_entries_leave_the_batch_with_their_partition),
+        CASE(test_a_group_that_exists_is_joined),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: SIGTERM ends each program with 0, and a rolling restart loses nothing.
+
+Method: SIGTERM in the middle of the work; with two replicas of api no request may fail at all.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from support.events import tweets
+from support.http import Crowd
+from support.tested import Tested
+
+
+@pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
+def test_sigterm_under_load_exits_0_and_loses_nothing(mesh: Tested, name: str) -> None:
+    crowd = Crowd([mesh.http_port], "/input", tweets(2000), f"drain-{name}").start()
+    crowd.wait_taken(500)
+    assert mesh[name].stop() == 0
+    mesh[name].start()
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 2000)
+
+
+@pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
+def test_sigterm_while_idle_is_quick_and_clean(mesh: Tested, name: str) -> None:
+    assert mesh[name].stop() == 0
+
+
+def test_ready_is_false_while_draining(mesh: Tested) -> None:
+    """The balancer sees it before the door is shut: readyz says no, and requests are still answered."""
+    slow = mesh.add("api-2", DRAIN_DELAY_MS="4000")
+    client = mesh.client("api-2")
+    assert client.post("/input", tweets(1)).status == 202
+    slow.process.send(signal.SIGTERM)
+    slow.wait_not_ready(3)
+    assert client.post("/input", tweets(1)).status == 202
+    assert slow.alive(), "it left without its delay"
+    assert slow.process.wait(30) == 0
+    slow.process = None  # it has ended, as it was told
+
+
+def test_rolling_restart_of_two_apis_fails_no_request(mesh: Tested) -> None:
+    """Each takes its leave with a delay, and a client that follows /readyz never meets a closed door."""
+    ports = {"api": mesh.http_port, "api-2": mesh.add("api-2", DRAIN_DELAY_MS="300").ports["http"]}
+    crowd = Crowd(list(ports.values()), "/input", tweets(3000), "rolling").start()
+    for name in ports:
+        crowd.wait_taken(500)
+        assert mesh[name].stop() == 0
+        mesh[name].start()
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 3000)
+    assert len(crowd.ids()) == 3000

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: consumers and api replicas come and go under load, and nothing is lost or doubled.
+
+Method: a crowd sends all the while; a second instance joins, works, and leaves by SIGTERM, or by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support.events import tweets
+from support.http import Crowd
+from support.tested import Tested
+from support.waiting import wait_for
+
+from stack.program import Program
+
+
+@pytest.mark.parametrize("leave", ["stop", "kill"])
+def test_a_second_consumer_joins_and_leaves_under_load(mesh: Tested, leave: str) -> None:
+    crowd = Crowd([mesh.http_port], "/input", tweets(4000), f"scale-{leave}", workers=4).start()
+    crowd.wait_taken(800)
+    second = mesh.add("kafka-consumer-2")
+    wait_for("the second one archives", lambda: archived_by(second) > 0 or not crowd_works(crowd), 90)
+    assert archived_by(second) > 0, "the second consumer never got work"
+    if leave == "stop":
+        assert second.stop() == 0
+    else:
+        second.kill()
+    crowd.finish()
+    assert crowd.retries == 0
+    mesh.judge.expect_equal(mesh.stream, 4000, seconds=120)
+
+
+def crowd_works(crowd: Crowd) -> bool:
+    return crowd.taken < len(crowd.events) and not crowd.errors
+
+
+def archived_by(consumer: Program) -> float:
+    """Documents that this instance has handed to MongoDB."""
+    return consumer.metric("tweetmesh_archived_events_total")
+
+
+def test_the_first_consumer_leaves_and_the_second_goes_on(mesh: Tested) -> None:
+    crowd = Crowd([mesh.http_port], "/input", tweets(3000), "hand-over", workers=4).start()
+    crowd.wait_taken(500)
+    mesh.add("kafka-consumer-2")
+    assert mesh["kafka-consumer"].stop() == 0
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 3000, seconds=120)
+
+
+def test_two_apis_two_grpc_servers(mesh: Tested) -> None:
+    second = mesh.add("grpc-server-2")
+    target = f"127.0.0.1:{second.ports['grpc']}"
+    api = mesh.add("api-2", GRPC_TARGET=target)
+    crowd = Crowd([mesh.http_port, api.ports["http"]], "/input", tweets(2000), "two").start()
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 2000)

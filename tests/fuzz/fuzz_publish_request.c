@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a PublishRequest: it is refused as a whole, or every event gets a code of its own and
- * a reply that can be read back, with a problem for each refused event and a record for each other.
+ * Any bytes as a PublishRequest: it is refused as a whole, or every event gets a code of its own
+ * and a reply that can be read back, with a problem for each refused event and a record for each
+ * other.
  */
 #include "../../grpc-server/src/request.h"
 #include "fuzz.h"

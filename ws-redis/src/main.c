@@ -102,8 +102,7 @@ int main(int argc, char **argv)
     struct mesh_error err = {0};
     int exit_code = EXIT_FAILURE;
 
-    enum mesh_config_outcome outcome =
-        mesh_config_load(&config_spec, argc, argv, &program.config);
+    enum mesh_config_outcome outcome = mesh_config_load(&config_spec, argc, argv, &program.config);
     if (outcome != MESH_CONFIG_RUN) {
         mesh_config_done(&config_spec, &program.config);
         return outcome == MESH_CONFIG_EXIT ? EXIT_SUCCESS : 2;

@@ -9,10 +9,11 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from stack.cache import cache_folder, digest
+from stack.cache import cache_folder, digest, say
 from stack.mesh import PROJECT
 from stack.process import StackError
 from tools.mesh.build import build_folder, project_files
@@ -103,7 +104,13 @@ def clang_tidy(preset: str = "asan") -> list[str]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            return [line for lines in pool.map(check, units) for line in lines]
+            found, shown = [], time.monotonic()
+            for number, lines in enumerate(pool.map(check, units), 1):
+                found += lines
+                if time.monotonic() - shown > 10:
+                    shown = time.monotonic()
+                    say(f"  clang-tidy … {number} of {len(units)} files")
+            return found
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -261,19 +261,27 @@ bool mesh_mongo_is_refusal(int32_t server_code)
     }
 }
 
+static enum mesh_code code_from_mongoc(const bson_error_t *error)
+{
+    if (error->domain == MONGOC_ERROR_CLIENT && error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE) {
+        return MESH_UNAUTHENTICATED;
+    }
+    if (error->domain != MONGOC_ERROR_SERVER) {
+        return MESH_UNAVAILABLE;
+    }
+    switch (error->code) {
+    case 13: /* Unauthorized */
+        return MESH_PERMISSION_DENIED;
+    case 18: /* AuthenticationFailed */
+        return MESH_UNAUTHENTICATED;
+    default:
+        return mesh_mongo_is_refusal((int32_t)error->code) ? MESH_INVALID_ARGUMENT
+                                                           : MESH_UNAVAILABLE;
+    }
+}
+
 bool mesh_mongo_fail(struct mesh_error *err, const bson_error_t *error)
 {
-    enum mesh_code code = MESH_UNAVAILABLE;
-
-    if (error->domain == MONGOC_ERROR_CLIENT && error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE) {
-        code = MESH_UNAUTHENTICATED;
-    } else if (error->domain == MONGOC_ERROR_SERVER && error->code == 13) {
-        code = MESH_PERMISSION_DENIED;
-    } else if (error->domain == MONGOC_ERROR_SERVER && error->code == 18) {
-        code = MESH_UNAUTHENTICATED;
-    } else if (error->domain == MONGOC_ERROR_SERVER && mesh_mongo_is_refusal((int)error->code)) {
-        code = MESH_INVALID_ARGUMENT;
-    }
-    return mesh_fail(err, code, "MongoDB: %s (domain %u, code %u)", error->message, error->domain,
-                     error->code);
+    return mesh_fail(err, code_from_mongoc(error), "MongoDB: %s (domain %u, code %u)",
+                     error->message, error->domain, error->code);
 }

@@ -41,19 +41,17 @@ static void test_what_cannot_be_a_document_is_refused(void **state)
 static void test_a_document_that_grows_too_big_is_refused(void **state)
 {
     (void)state;
-    const size_t count = 1500000; /* "[]," is 3 bytes of JSON and about 14 of BSON */
-    char *json = malloc(count * 3 + 16);
+    struct mesh_buffer json = {0};
     bson_t out = BSON_INITIALIZER;
 
-    assert_non_null(json);
-    (void)strcpy(json, "{\"a\":[");
-    for (size_t i = 0; i < count; i++) {
-        (void)memcpy(json + 6 + i * 3, "[],", 4);
+    mesh_buffer_add_text(&json, "{\"a\":[");
+    for (size_t i = 0; i < 1500000; i++) {
+        mesh_buffer_add_text(&json, "[],"); /* 3 bytes of JSON, about 14 of BSON */
     }
-    (void)strcpy(json + 6 + count * 3, "0]}");
-    assert_string_equal(append(json, &out), "is too big for a document");
+    mesh_buffer_add_text(&json, "0]}");
+    assert_string_equal(append(json.data, &out), "is too big for a document");
     bson_destroy(&out);
-    free(json);
+    mesh_buffer_done(&json);
 }
 
 static void test_json_becomes_the_same_bson(void **state)

@@ -52,8 +52,7 @@ bool address_check(const char *address, struct mesh_error *err)
     }
     const char *colon = strrchr(address, ':');
     if (colon == NULL || colon == address || !port_check(colon + 1)) {
-        return mesh_fail(err, MESH_INVALID_ARGUMENT, "%s: wanted host:port or unix:/path",
-                         address);
+        return mesh_fail(err, MESH_INVALID_ARGUMENT, "%s: wanted host:port or unix:/path", address);
     }
     return true;
 }

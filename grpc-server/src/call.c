@@ -4,17 +4,12 @@
 #include "call_life.h"
 #include "mesh/alloc.h"
 #include "mesh/log.h"
+#include "outbox.h"
 
 #include <grpc/byte_buffer_reader.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-struct outgoing {
-    struct outgoing *next;
-    grpc_byte_buffer *message;
-    bool answers; /* a message that was received */
-};
 
 struct call {
     const struct call_owner *owner;
@@ -34,11 +29,11 @@ struct call {
     int cancelled;
     bool message_seen;
 
-    pthread_mutex_t mutex; /* guards everything below, and starting operations on `grpc` */
+    pthread_mutex_t mutex;       /* guards everything below, and starting operations on `grpc` */
     const struct method *method; /* set once; NULL: none of ours */
-    grpc_call *grpc;       /* NULL once gRPC is done with it */
-    uint32_t operations;   /* started and not completed */
-    uint32_t unanswered;   /* messages received whose answer was not sent */
+    grpc_call *grpc;             /* NULL once gRPC is done with it */
+    uint32_t operations;         /* started and not completed */
+    uint32_t unanswered;         /* messages received whose answer was not sent */
     bool receiving;
     bool received_all; /* the client said that it is done */
     bool draining;     /* read no more */
@@ -48,8 +43,7 @@ struct call {
     bool status_sent;
     enum mesh_code status; /* to end with */
     char *status_text;
-    struct outgoing *outbox;
-    struct outgoing **outbox_end;
+    struct outbox outbox;
     struct outgoing *on_its_way; /* NULL: nothing is being sent, or only a status */
     bool is_sending;
 };
@@ -59,30 +53,12 @@ static void call_ref(struct call *call)
     atomic_fetch_add(&call->refs, 1);
 }
 
-static void outgoing_free(struct outgoing *outgoing)
-{
-    if (outgoing != NULL) {
-        grpc_byte_buffer_destroy(outgoing->message);
-        free(outgoing);
-    }
-}
-
-static void outbox_clear(struct call *call)
-{
-    while (call->outbox != NULL) {
-        struct outgoing *first = call->outbox;
-        call->outbox = first->next;
-        outgoing_free(first);
-    }
-    call->outbox_end = &call->outbox;
-}
-
 void call_unref(struct call *call)
 {
     if (atomic_fetch_sub(&call->refs, 1) != 1) {
         return;
     }
-    outbox_clear(call);
+    outbox_done(&call->outbox);
     free(call->status_text);
     grpc_call_details_destroy(&call->details);
     grpc_metadata_array_destroy(&call->metadata);
@@ -123,7 +99,7 @@ static void receive_more(struct call *call)
 /* Mutex held. Whether the call has nothing more to say but its status. */
 static bool may_end(const struct call *call)
 {
-    if (call->unanswered > 0 || call->outbox != NULL) {
+    if (call->unanswered > 0 || call->outbox.first != NULL) {
         return false;
     }
     if (call->status != MESH_OK || call->draining) {
@@ -161,9 +137,8 @@ static void send_more(struct call *call)
     grpc_op ops[3];
     size_t count = 0;
     grpc_slice details = grpc_empty_slice();
-    struct outgoing *first = call->outbox;
-    bool unary_reply =
-        first != NULL && call->method != NULL && call->method->kind == METHOD_UNARY;
+    struct outgoing *first = call->outbox.first;
+    bool unary_reply = first != NULL && call->method != NULL && call->method->kind == METHOD_UNARY;
 
     if (call->grpc == NULL || call->is_sending || call->status_sent || call->broken) {
         return;
@@ -177,14 +152,10 @@ static void send_more(struct call *call)
     }
     if (first != NULL) {
         /* More are waiting: let gRPC put them into one write. */
-        ops[count++] =
-            (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
-                      .flags = first->next == NULL ? 0 : GRPC_WRITE_BUFFER_HINT,
-                      .data.send_message.send_message = first->message};
-        call->outbox = first->next;
-        if (call->outbox == NULL) {
-            call->outbox_end = &call->outbox;
-        }
+        ops[count++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
+                                 .flags = first->next == NULL ? 0 : GRPC_WRITE_BUFFER_HINT,
+                                 .data.send_message.send_message = first->message};
+        (void)outbox_take(&call->outbox);
     }
     if (ends) {
         ops[count++] = status_op(call, unary_reply, &details);
@@ -260,31 +231,39 @@ static void on_closed(void *owner, bool success)
     call->closed = true;
     call->broken = call->broken || call->cancelled != 0;
     if (call->broken) {
-        outbox_clear(call);
+        outbox_done(&call->outbox);
     }
     turn(call);
 }
 
-static void message_give(struct call *call, grpc_byte_buffer *received, bool draining)
+/* Takes the message out of *received, which it destroys. False: there is none. */
+static bool message_read(grpc_byte_buffer *received, grpc_slice *out_message)
 {
     grpc_byte_buffer_reader reader;
 
-    if (!grpc_byte_buffer_reader_init(&reader, received)) {
-        call_fail(call, MESH_INVALID_ARGUMENT, "the message cannot be decompressed");
-        return;
+    bool read = grpc_byte_buffer_reader_init(&reader, received) != 0;
+    if (read) { /* else it cannot be decompressed */
+        *out_message = grpc_byte_buffer_reader_readall(&reader);
+        grpc_byte_buffer_reader_destroy(&reader);
     }
-    grpc_slice message = grpc_byte_buffer_reader_readall(&reader);
-    grpc_byte_buffer_reader_destroy(&reader);
-    call->method->message(
-        call->method->arg, call,
-        mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)), draining);
-    grpc_slice_unref(message);
+    grpc_byte_buffer_destroy(received);
+    return read;
+}
+
+/* Mutex held. */
+static void end_with(struct call *call, enum mesh_code code, const char *text)
+{
+    if (call->status == MESH_OK) {
+        call->status = code;
+        call->status_text = mesh_strdup(text);
+    }
 }
 
 static void on_received(void *owner, bool success)
 {
     struct call *call = owner;
     grpc_byte_buffer *received = call->received;
+    grpc_slice message;
 
     (void)success; /* a failure gives no message either */
     call->received = NULL;
@@ -293,10 +272,14 @@ static void on_received(void *owner, bool success)
     call->receiving = false;
     if (received == NULL) {
         call->received_all = true;
-        if (!call->message_seen && call->method->kind != METHOD_BIDI && call->status == MESH_OK) {
-            call->status = MESH_INVALID_ARGUMENT;
-            call->status_text = mesh_strdup("the call holds no message");
+        if (!call->message_seen && call->method->kind != METHOD_BIDI) {
+            end_with(call, MESH_INVALID_ARGUMENT, "the call holds no message");
         }
+        turn(call);
+        return;
+    }
+    if (!message_read(received, &message)) {
+        end_with(call, MESH_INVALID_ARGUMENT, "the message cannot be decompressed");
         turn(call);
         return;
     }
@@ -308,9 +291,11 @@ static void on_received(void *owner, bool success)
     }
     pthread_mutex_unlock(&call->mutex);
 
-    /* The worker turns this call again only after this function, so it is not released within. */
-    message_give(call, received, draining);
-    grpc_byte_buffer_destroy(received);
+    /* Operations end on this thread only, so the call is not released meanwhile. */
+    call->method->message(call->method->arg, call,
+                          mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)),
+                          draining);
+    grpc_slice_unref(message);
     pthread_mutex_lock(&call->mutex);
     turn(call);
 }
@@ -330,11 +315,9 @@ static void on_arrived(void *owner, bool success)
     pthread_mutex_lock(&call->mutex);
     call->method = method;
     if (call->method == NULL) {
-        call->status = MESH_UNIMPLEMENTED;
-        call->status_text = mesh_strdup("no such method");
+        end_with(call, MESH_UNIMPLEMENTED, "no such method");
     } else if (refusal != MESH_OK) {
-        call->status = refusal;
-        call->status_text = mesh_strdup(mesh_code_name(refusal));
+        end_with(call, refusal, mesh_code_name(refusal));
     }
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                   .data.recv_close_on_server.cancelled = &call->cancelled};
@@ -352,7 +335,7 @@ void call_await(const struct call_options *options)
     call->receipt = (struct operation){.completed = on_received, .owner = call};
     call->sending = (struct operation){.completed = on_sent, .owner = call};
     call->closing = (struct operation){.completed = on_closed, .owner = call};
-    call->outbox_end = &call->outbox;
+    outbox_init(&call->outbox);
     atomic_store(&call->refs, 1);
     pthread_mutex_init(&call->mutex, NULL);
     grpc_call_details_init(&call->details);
@@ -366,22 +349,11 @@ void call_await(const struct call_options *options)
     }
 }
 
-/* Mutex held. */
-static void outbox_add(struct call *call, grpc_slice message, bool answers)
-{
-    struct outgoing *outgoing = mesh_new(struct outgoing);
-
-    outgoing->message = grpc_raw_byte_buffer_create(&message, 1);
-    outgoing->answers = answers;
-    *call->outbox_end = outgoing;
-    call->outbox_end = &outgoing->next;
-}
-
 void call_reply(struct call *call, grpc_slice reply)
 {
     pthread_mutex_lock(&call->mutex);
     if (!call->broken && call->grpc != NULL) {
-        outbox_add(call, reply, true);
+        outbox_add(&call->outbox, reply, true);
     }
     go_on(call);
     grpc_slice_unref(reply);
@@ -392,10 +364,7 @@ void call_fail(struct call *call, enum mesh_code code, const char *text)
 {
     pthread_mutex_lock(&call->mutex);
     call->unanswered--;
-    if (call->status == MESH_OK) {
-        call->status = code;
-        call->status_text = mesh_strdup(text);
-    }
+    end_with(call, code, text);
     go_on(call);
     call_unref(call);
 }
@@ -403,9 +372,9 @@ void call_fail(struct call *call, enum mesh_code code, const char *text)
 bool call_push(struct call *call, grpc_slice message)
 {
     pthread_mutex_lock(&call->mutex);
-    bool free_to_send = !call->is_sending && call->outbox == NULL;
+    bool free_to_send = !call->is_sending && call->outbox.first == NULL;
     if (free_to_send && !call->broken && call->grpc != NULL) {
-        outbox_add(call, message, false);
+        outbox_add(&call->outbox, message, false);
     }
     go_on(call);
     grpc_slice_unref(message);

@@ -28,7 +28,7 @@ enum method_kind {
 };
 
 struct method {
-    const char *path;  /* "/tweetmesh.v1.Ingest/Publish" */
+    const char *path; /* "/tweetmesh.v1.Ingest/Publish" */
     enum method_kind kind;
     void *arg; /* for the functions */
     /* A message came. The bytes are gone when it returns; the reference to the call is handed over,

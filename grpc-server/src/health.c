@@ -10,8 +10,10 @@
 
 typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving_status;
 
-static const serving_status unknown = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__UNKNOWN;
-static const serving_status serving = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+static const serving_status unknown =
+    GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__UNKNOWN;
+static const serving_status serving =
+    GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 static const serving_status not_serving =
     GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 static const serving_status service_unknown =
@@ -58,7 +60,8 @@ static bool asked_read(struct mesh_bytes message, bool *out_known)
     if (request == NULL) {
         return false;
     }
-    *out_known = request->service[0] == '\0' || strcmp(request->service, "tweetmesh.v1.Ingest") == 0;
+    *out_known =
+        request->service[0] == '\0' || strcmp(request->service, "tweetmesh.v1.Ingest") == 0;
     grpc__health__v1__health_check_request__free_unpacked(request, NULL);
     return true;
 }

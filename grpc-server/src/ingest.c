@@ -9,12 +9,9 @@
 #include <stdlib.h>
 
 /* Codes that an event can end with; anything else is counted as INTERNAL. */
-static const enum mesh_code counted_codes[] = {MESH_OK,
-                                               MESH_INVALID_ARGUMENT,
-                                               MESH_DEADLINE_EXCEEDED,
-                                               MESH_RESOURCE_EXHAUSTED,
-                                               MESH_UNAVAILABLE,
-                                               MESH_INTERNAL};
+static const enum mesh_code counted_codes[] = {
+    MESH_OK,          MESH_INVALID_ARGUMENT, MESH_DEADLINE_EXCEEDED, MESH_RESOURCE_EXHAUSTED,
+    MESH_UNAVAILABLE, MESH_INTERNAL};
 
 enum { CODE_COUNT = MESH_COUNT_OF(counted_codes) };
 

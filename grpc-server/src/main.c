@@ -33,8 +33,7 @@ static void on_tick(void *arg)
 {
     struct program *program = arg;
     struct mesh_buffer reason = {0};
-    bool serving =
-        atomic_load(&program->ready) && publisher_ready(program->publisher, &reason);
+    bool serving = atomic_load(&program->ready) && publisher_ready(program->publisher, &reason);
 
     health_set(program->health, serving);
     mesh_buffer_done(&reason);
@@ -130,13 +129,13 @@ static void end(struct program *program)
 {
     uint32_t drain_ms = (uint32_t)program->config.drain_ms_max;
 
-    server_drain(program->server, drain_ms);       /* no new calls; running ones are answered */
+    server_drain(program->server, drain_ms); /* no new calls; running ones are answered */
     server_free(program->server);
-    publisher_free(program->publisher, drain_ms);  /* events of cancelled calls reach Kafka */
+    publisher_free(program->publisher, drain_ms); /* events of cancelled calls reach Kafka */
     reflection_free(program->reflection);
     health_free(program->health);
     ingest_free(program->ingest);
-    mesh_ops_free(program->ops);                   /* probes answer until the very end */
+    mesh_ops_free(program->ops); /* probes answer until the very end */
     mesh_streams_free(program->streams);
     mesh_config_done(&config_spec, &program->config);
     mesh_metrics_done();
@@ -148,8 +147,7 @@ int main(int argc, char **argv)
     struct mesh_error err = {0};
     int exit_code = EXIT_FAILURE;
 
-    enum mesh_config_outcome outcome =
-        mesh_config_load(&config_spec, argc, argv, &program.config);
+    enum mesh_config_outcome outcome = mesh_config_load(&config_spec, argc, argv, &program.config);
     if (outcome != MESH_CONFIG_RUN) {
         mesh_config_done(&config_spec, &program.config);
         return outcome == MESH_CONFIG_EXIT ? EXIT_SUCCESS : 2;

@@ -71,8 +71,7 @@ int64_t offsets_believe(struct offsets *offsets, size_t topic, int32_t partition
         return -1;
     }
     pthread_mutex_lock(&offsets->mutex);
-    int64_t believed =
-        believe(partition_of(&offsets->topics[topic], (size_t)partition), offset);
+    int64_t believed = believe(partition_of(&offsets->topics[topic], (size_t)partition), offset);
     pthread_mutex_unlock(&offsets->mutex);
     return believed;
 }

@@ -36,8 +36,7 @@ static bool settings_fill(rd_kafka_conf_t *conf, const struct producer_options *
            mesh_kafka_set(conf, "acks", "all", err) &&
            mesh_kafka_set(conf, "linger.ms", linger_ms, err) &&
            mesh_kafka_set_uint(conf, "delivery.timeout.ms", options->delivery_ms_max, err) &&
-           mesh_kafka_set_uint(conf, "queue.buffering.max.messages", options->queue_len_max,
-                               err) &&
+           mesh_kafka_set_uint(conf, "queue.buffering.max.messages", options->queue_len_max, err) &&
            mesh_kafka_set_uint(conf, "queue.buffering.max.kbytes", options->queue_kb_max, err) &&
            /* A restarted broker is to be found again within moments. */
            mesh_kafka_set(conf, "reconnect.backoff.ms", "100", err) &&

@@ -39,8 +39,8 @@ struct publisher {
     pthread_rwlock_t producer_lock; /* guards the pointer; readers use the producer under it */
     struct producer *producer;
 
-    atomic_bool up;           /* brokers answer */
-    atomic_bool *topic_ready; /* one a stream */
+    atomic_bool up;              /* brokers answer */
+    atomic_bool *topic_ready;    /* one a stream */
     _Atomic int64_t looked_us;   /* the last answer about the topics; 0: none yet */
     _Atomic int64_t reported_us; /* the last delivery that succeeded */
 
@@ -131,7 +131,8 @@ static void up_set(struct publisher *publisher, bool up, const struct mesh_error
     }
     mesh_metric_set(publisher->producer_up, up);
     if (up) {
-        mesh_log(MESH_LOG_INFO, "brokers answer", MESH_LOG_TEXT("brokers", publisher->options.brokers));
+        mesh_log(MESH_LOG_INFO, "brokers answer",
+                 MESH_LOG_TEXT("brokers", publisher->options.brokers));
     } else {
         mesh_log_warn("brokers do not answer", err);
     }
@@ -143,8 +144,7 @@ static void topics_set(struct publisher *publisher, const bool *ready)
         if (atomic_exchange(&publisher->topic_ready[i], ready[i]) != ready[i]) {
             mesh_log(ready[i] ? MESH_LOG_INFO : MESH_LOG_WARN,
                      ready[i] ? "topic is there" : "topic is missing",
-                     MESH_LOG_TEXT("topic",
-                                   mesh_streams_at(publisher->options.streams, i)->topic));
+                     MESH_LOG_TEXT("topic", mesh_streams_at(publisher->options.streams, i)->topic));
         }
     }
 }
@@ -169,8 +169,8 @@ static bool look(struct publisher *publisher)
     }
     /* A delivery meanwhile is a sign of life, however slow the look. */
     int64_t reported_us = atomic_load(&publisher->reported_us);
-    int64_t since_us = reported_us > publisher->failing_since_us ? reported_us
-                                                                 : publisher->failing_since_us;
+    int64_t since_us =
+        reported_us > publisher->failing_since_us ? reported_us : publisher->failing_since_us;
     if (mesh_clock_mono_us() - since_us >= DOWN_US) {
         up_set(publisher, false, &err);
     }
@@ -275,8 +275,7 @@ fail:
 static enum mesh_code send_one(struct publisher *publisher, struct publication *publication)
 {
     if (!atomic_load_explicit(&publisher->up, memory_order_relaxed) ||
-        !atomic_load_explicit(&publisher->topic_ready[publication->stream],
-                              memory_order_relaxed)) {
+        !atomic_load_explicit(&publisher->topic_ready[publication->stream], memory_order_relaxed)) {
         mesh_metric_add(publisher->refused_down, 1);
         return MESH_UNAVAILABLE;
     }

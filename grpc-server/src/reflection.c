@@ -26,8 +26,8 @@ struct reflection *reflection_new(struct mesh_error *err)
 {
     struct reflection *reflection = mesh_new(struct reflection);
 
-    reflection->files = grpc__reflection__files__unpack(NULL, reflection_descriptors_size,
-                                                        reflection_descriptors);
+    reflection->files =
+        grpc__reflection__files__unpack(NULL, reflection_descriptors_size, reflection_descriptors);
     if (reflection->files == NULL) {
         goto fail;
     }
@@ -53,14 +53,14 @@ void reflection_free(struct reflection *reflection)
     if (reflection == NULL) {
         return;
     }
-    if (reflection->parsed != NULL) {
+    if (reflection->files != NULL && reflection->parsed != NULL) {
         for (size_t i = 0; i < reflection->files->n_file; i++) {
             if (reflection->parsed[i] != NULL) {
                 grpc__reflection__file__free_unpacked(reflection->parsed[i], NULL);
             }
         }
-        free(reflection->parsed);
     }
+    free(reflection->parsed);
     if (reflection->files != NULL) {
         grpc__reflection__files__free_unpacked(reflection->files, NULL);
     }
@@ -105,8 +105,7 @@ static bool messages_hold(Grpc__Reflection__Message *const *messages, size_t cou
         if (!name_take(&rest, messages[i]->name)) {
             continue;
         }
-        if (*rest == '\0' ||
-            named_holds(messages[i]->enum_type, messages[i]->n_enum_type, rest) ||
+        if (*rest == '\0' || named_holds(messages[i]->enum_type, messages[i]->n_enum_type, rest) ||
             messages_hold(messages[i]->nested_type, messages[i]->n_nested_type, rest)) {
             return true;
         }
@@ -134,8 +133,9 @@ static bool file_holds(const Grpc__Reflection__File *file, const char *symbol)
 static ProtobufCBinaryData *file_find(struct reflection *reflection,
                                       const reflection_request *request)
 {
-    bool by_name = request->message_request_case ==
-                   GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME;
+    bool by_name =
+        request->message_request_case ==
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME;
 
     for (size_t i = 0; i < reflection->files->n_file; i++) {
         const Grpc__Reflection__File *file = reflection->parsed[i];

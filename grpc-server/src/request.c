@@ -81,8 +81,7 @@ static void problem_add(struct request *request, size_t index, const char *point
     Tweetmesh__V1__Problem *problem = mesh_arena_alloc(request->arena, sizeof *problem);
     tweetmesh__v1__problem__init(problem);
     problem->index = (uint32_t)index;
-    problem->pointer =
-        (char *)mesh_arena_copy(request->arena, mesh_bytes_of_text(pointer)).data;
+    problem->pointer = (char *)mesh_arena_copy(request->arena, mesh_bytes_of_text(pointer)).data;
     problem->reason = (char *)mesh_arena_copy(request->arena, mesh_bytes_of_text(reason)).data;
     request->problems[request->problem_count++] = problem;
 }
@@ -196,8 +195,7 @@ void request_check(struct request *request, int64_t now_ms)
         struct publication *publication = &request->batch.at[i];
         size_t begin = request->records.size;
         mesh_buffer_reset(&normalised);
-        if (!envelope_check(request, i, now_ms) ||
-            !payload_check(request, i, &pool, &normalised)) {
+        if (!envelope_check(request, i, now_ms) || !payload_check(request, i, &pool, &normalised)) {
             continue;
         }
         mesh_event_write_record(&publication->id, publication->received_at_ms,

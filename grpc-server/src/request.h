@@ -21,7 +21,7 @@
 #define REQUEST_BYTES_MAX (4 * 1024 * 1024 + 256 * 1024)
 
 /* How far a client's clock may be ahead; Kafka would refuse a whole batch for one such event. */
-#define REQUEST_AHEAD_MS_MAX (5 * 60 * 1000)
+#define REQUEST_AHEAD_MS_MAX INT64_C(300000)
 
 struct request;
 
@@ -38,7 +38,8 @@ void request_refuse(struct request *request, enum mesh_code code);
 /* What is to be published; its done and arg are the caller's to set. Owned by the request. */
 struct publication_batch *request_batch(struct request *request);
 
-/* Size of the packed PublishReply once the batch is done, and the reply itself into at least so many bytes. */
+/* Size of the packed PublishReply once the batch is done, and the reply itself into at least so
+ * many bytes. */
 size_t request_reply_size(struct request *request);
 void request_reply_write(struct request *request, uint8_t *out);
 

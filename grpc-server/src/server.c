@@ -19,10 +19,10 @@
 #include <time.h>
 
 enum {
-    CALLS_AWAITED = 8,               /* per worker, so that bursts need not wait for us */
-    METADATA_BYTES_MAX = 16 * 1024,  /* headers of a call */
+    CALLS_AWAITED = 8,              /* per worker, so that bursts need not wait for us */
+    METADATA_BYTES_MAX = 16 * 1024, /* headers of a call */
     STREAMS_PER_CONNECTION_MAX = 128,
-    KEEPALIVE_MS = 30000,            /* a silent client is asked whether it is there */
+    KEEPALIVE_MS = 30000, /* a silent client is asked whether it is there */
     KEEPALIVE_TIMEOUT_MS = 10000,
     TICK_MS = 500,
 };
@@ -162,8 +162,7 @@ static void *worker_run(void *arg)
     int64_t tick_us = mesh_clock_mono_us() + (int64_t)TICK_MS * 1000;
 
     for (;;) {
-        gpr_timespec until =
-            worker->ticks ? in_ms(TICK_MS) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+        gpr_timespec until = worker->ticks ? in_ms(TICK_MS) : gpr_inf_future(GPR_CLOCK_MONOTONIC);
         grpc_event event = grpc_completion_queue_next(worker->queue, until, NULL);
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
             return NULL;

@@ -18,17 +18,17 @@
 struct server;
 
 struct server_options {
-    const char *listen;            /* "0.0.0.0:50051,unix:/run/x.sock"; read during the call */
-    const struct method *methods;  /* kept */
+    const char *listen;           /* "0.0.0.0:50051,unix:/run/x.sock"; read during the call */
+    const struct method *methods; /* kept */
     size_t method_count;
-    uint32_t threads;              /* workers, 1 to SERVER_THREADS_MAX */
-    uint32_t calls_max;            /* at a time; more are RESOURCE_EXHAUSTED */
-    uint32_t call_requests_max;    /* unanswered messages of a call; then reading pauses */
-    uint32_t message_bytes_max;    /* larger ones are RESOURCE_EXHAUSTED */
-    uint32_t memory_kb_max;        /* of gRPC's buffers, in KiB */
-    uint32_t connection_age_ms;    /* then the client is told to connect again; 0: never */
-    uint32_t connection_grace_ms;  /* how long its calls may go on after that */
-    uint32_t ping_ms_min;          /* clients that ping more often are disconnected */
+    uint32_t threads;             /* workers, 1 to SERVER_THREADS_MAX */
+    uint32_t calls_max;           /* at a time; more are RESOURCE_EXHAUSTED */
+    uint32_t call_requests_max;   /* unanswered messages of a call; then reading pauses */
+    uint32_t message_bytes_max;   /* larger ones are RESOURCE_EXHAUSTED */
+    uint32_t memory_kb_max;       /* of gRPC's buffers, in KiB */
+    uint32_t connection_age_ms;   /* then the client is told to connect again; 0: never */
+    uint32_t connection_grace_ms; /* how long its calls may go on after that */
+    uint32_t ping_ms_min;         /* clients that ping more often are disconnected */
     /* Runs on the first worker about twice a second; must not block. May be NULL. */
     void (*tick)(void *arg);
     void *arg;

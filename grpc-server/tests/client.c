@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client.h"
 
-/* cmocka needs these first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "cmocka_all.h"
 
-#include <cmocka.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
 #include <stdio.h>
@@ -61,9 +57,9 @@ void client_call_begin(struct client_call *call, struct client *client, const ch
     grpc_metadata_array_init(&call->initial);
     grpc_metadata_array_init(&call->trailing);
     grpc_slice method = grpc_slice_from_copied_string(path);
-    call->grpc = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
-                                          client->queue, method, NULL,
-                                          gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    call->grpc =
+        grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
+                                 method, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
     grpc_slice_unref(method);
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA,
                   .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY};
@@ -107,8 +103,7 @@ bool client_receive(struct client_call *call, struct mesh_buffer *out)
     assert_int_equal(grpc_byte_buffer_reader_init(&reader, call->received), 1);
     grpc_slice message = grpc_byte_buffer_reader_readall(&reader);
     grpc_byte_buffer_reader_destroy(&reader);
-    mesh_buffer_add(out,
-                    mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)));
+    mesh_buffer_add(out, mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)));
     grpc_slice_unref(message);
     grpc_byte_buffer_destroy(call->received);
     return true;
@@ -117,13 +112,12 @@ bool client_receive(struct client_call *call, struct mesh_buffer *out)
 void client_call_end(struct client_call *call)
 {
     grpc_slice details = grpc_empty_slice();
-    grpc_op ops[2] = {
-        {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-         .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
-                                        .status = &call->status,
-                                        .status_details = &details}},
-        {.op = GRPC_OP_RECV_INITIAL_METADATA,
-         .data.recv_initial_metadata.recv_initial_metadata = &call->initial}};
+    grpc_op ops[2] = {{.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+                       .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
+                                                      .status = &call->status,
+                                                      .status_details = &details}},
+                      {.op = GRPC_OP_RECV_INITIAL_METADATA,
+                       .data.recv_initial_metadata.recv_initial_metadata = &call->initial}};
 
     (void)run(call, ops, call->has_initial ? 1 : 2);
     size_t length = GRPC_SLICE_LENGTH(details);

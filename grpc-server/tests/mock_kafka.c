@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mock_kafka.h"
 
+#include "cmocka_all.h"
 #include "mesh/clock.h"
 
-/* cmocka needs these first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <time.h>
 
 void mock_kafka_start(struct mock_kafka *mock)
@@ -27,9 +22,8 @@ void mock_kafka_start(struct mock_kafka *mock)
     mock->cluster = rd_kafka_mock_cluster_new(mock->host, 1);
     assert_non_null(mock->cluster);
     mock->brokers = rd_kafka_mock_cluster_bootstraps(mock->cluster);
-    assert_int_equal(
-        rd_kafka_mock_topic_create(mock->cluster, "messages", MOCK_PARTITIONS, 1),
-        RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_mock_topic_create(mock->cluster, "messages", MOCK_PARTITIONS, 1),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 void mock_kafka_stop(struct mock_kafka *mock)

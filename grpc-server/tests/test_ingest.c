@@ -5,10 +5,10 @@
  * Method: the server as main() builds it, in this process, in front of librdkafka's mock broker; a
  * client of the C core over the loopback. Leaks are found by AddressSanitizer.
  */
-#include "ingest.h"
-
 #include "client.h"
+#include "cmocka_all.h"
 #include "health.h"
+#include "ingest.h"
 #include "mesh/alloc.h"
 #include "mesh/event.h"
 #include "mesh/log.h"
@@ -18,11 +18,6 @@
 #include "server.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,12 +171,11 @@ static void test_no_event_and_too_many_are_refused(void **state)
     struct mesh_buffer none = request_of(1, 0, good);
     struct mesh_buffer many = request_of(1, MESH_EVENT_COUNT_MAX + 1, good);
 
-    assert_int_equal(
-        unary_status(*state, mesh_buffer_bytes(&none), "the request holds no event"),
-        GRPC_STATUS_INVALID_ARGUMENT);
-    assert_int_equal(unary_status(*state, mesh_buffer_bytes(&many),
-                                  "the request holds more than 1000 events"),
+    assert_int_equal(unary_status(*state, mesh_buffer_bytes(&none), "the request holds no event"),
                      GRPC_STATUS_INVALID_ARGUMENT);
+    assert_int_equal(
+        unary_status(*state, mesh_buffer_bytes(&many), "the request holds more than 1000 events"),
+        GRPC_STATUS_INVALID_ARGUMENT);
     mesh_buffer_done(&none);
     mesh_buffer_done(&many);
 }
@@ -194,8 +188,8 @@ static void test_a_message_larger_than_the_limit_is_refused(void **state)
     size_t size = REQUEST_BYTES_MAX + 1;
     uint8_t *bytes = mesh_alloc_zeroed(size, 1);
 
-    assert_false(client_unary(&call, &fixture->client, publish_path, mesh_bytes_of(bytes, size),
-                              &reply));
+    assert_false(
+        client_unary(&call, &fixture->client, publish_path, mesh_bytes_of(bytes, size), &reply));
     assert_int_equal(call.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
     free(bytes);
 }
@@ -234,9 +228,8 @@ static void test_more_calls_than_allowed_are_refused(void **state)
         stream_send(&open[i], 1, 1);
         assert_true(client_receive(&open[i], &reply)); /* so it is counted by now */
     }
-    assert_int_equal(
-        unary_status(fixture, mesh_buffer_bytes(&request), "RESOURCE_EXHAUSTED"),
-        GRPC_STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(unary_status(fixture, mesh_buffer_bytes(&request), "RESOURCE_EXHAUSTED"),
+                     GRPC_STATUS_RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < CALLS_MAX; i++) {
         client_send_end(&open[i]);
         client_call_end(&open[i]);
@@ -291,8 +284,8 @@ static void test_a_bad_event_is_refused_with_its_problems_and_the_others_are_sto
     request.events = events;
     request.n_events = 5;
     size_t size = tweetmesh__v1__publish_request__pack(&request, bytes);
-    assert_true(client_unary(&call, &fixture->client, publish_path, mesh_bytes_of(bytes, size),
-                             &reply));
+    assert_true(
+        client_unary(&call, &fixture->client, publish_path, mesh_bytes_of(bytes, size), &reply));
     Tweetmesh__V1__PublishReply *read = reply_of(&reply);
     assert_int_equal(read->n_codes, 5);
     assert_int_equal(read->codes[0], MESH_OK);

@@ -3,14 +3,8 @@
  * Goal: no offset is believed that may be told twice or was counted up from an invalid base.
  * Method: sequences of reports as librdkafka gives them, one partition at a time and mixed.
  */
+#include "cmocka_all.h"
 #include "offsets.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 static struct offsets *offsets;
 
 static int set_up(void **state)

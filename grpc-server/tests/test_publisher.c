@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal: every event gets one truthful code, whatever the brokers do: "certainly not stored" is never
- * said of a stored event, and offsets are never told wrong.
- * Method: the publisher against librdkafka's mock broker, which is made slow, silent, absent or
- * wrong; records are read back with a consumer of librdkafka.
+ * Goal: every event gets one truthful code, whatever the brokers do: "certainly not stored" is
+ * never said of a stored event, and offsets are never told wrong. Method: the publisher against
+ * librdkafka's mock broker, which is made slow, silent, absent or wrong; records are read back with
+ * a consumer of librdkafka.
  */
-#include "publisher.h"
-
+#include "cmocka_all.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 #include "mock_kafka.h"
+#include "publisher.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

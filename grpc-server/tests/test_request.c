@@ -4,18 +4,13 @@
  * allows.
  * Method: requests packed by protobuf-c, and bytes written by hand where it would not write them.
  */
-#include "request.h"
-
+#include "cmocka_all.h"
 #include "mesh/alloc.h"
 #include "mesh/event.h"
+#include "request.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 #include "wire.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +124,7 @@ static void test_many_small_fields_are_refused_before_they_cost_memory(void **st
 {
     enum { FIELDS = 2 * 1024 * 1024 };
     struct mesh_error err = {0};
-    uint8_t *bytes = mesh_alloc(FIELDS * 2);
+    uint8_t *bytes = mesh_alloc((size_t)FIELDS * 2);
 
     (void)state;
     for (size_t i = 0; i < FIELDS; i++) {
@@ -151,22 +146,21 @@ static void test_cut_and_odd_bytes_are_refused(void **state)
         const char *bytes;
         size_t size;
     } cases[] = {
-        {"\x08", 1},                         /* a number field without its number */
-        {"\x12\x05\x0a", 3},                 /* an event that is said to be longer */
-        {"\x12\x02\x0a\x7f", 4},             /* the same inside the event */
-        {"\x0b", 1},                         /* a group */
-        {"\x12\x01\x0b", 3},                 /* a group inside the event */
+        {"\x08", 1},             /* a number field without its number */
+        {"\x12\x05\x0a", 3},     /* an event that is said to be longer */
+        {"\x12\x02\x0a\x7f", 4}, /* the same inside the event */
+        {"\x0b", 1},             /* a group */
+        {"\x12\x01\x0b", 3},     /* a group inside the event */
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11}, /* a number without an end */
-        {"\x11\x01\x02", 3},                 /* eight bytes that are two */
-        {"\x15\x01", 2},                     /* four bytes that are one */
+        {"\x11\x01\x02", 3},                                  /* eight bytes that are two */
+        {"\x15\x01", 2},                                      /* four bytes that are one */
         {"", 0},
     };
     struct mesh_error err = {0};
 
     (void)state;
     for (size_t i = 0; i < MESH_COUNT_OF(cases); i++) {
-        assert_null(
-            request_new(streams, mesh_bytes_of(cases[i].bytes, cases[i].size), &err));
+        assert_null(request_new(streams, mesh_bytes_of(cases[i].bytes, cases[i].size), &err));
         assert_int_equal(err.code, MESH_INVALID_ARGUMENT);
     }
 }

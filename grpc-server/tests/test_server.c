@@ -4,10 +4,9 @@
  * answer as gRPC's tools expect.
  * Method: servers in this process on free ports and unix sockets; a client of the C core.
  */
-#include "server.h"
-
 #include "address.h"
 #include "client.h"
+#include "cmocka_all.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "health.h"
@@ -15,12 +14,8 @@
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 #include "reflection.h"
+#include "server.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,8 +95,8 @@ static void test_a_port_in_use_is_an_error(void **state)
 
 static void test_malformed_addresses_are_errors(void **state)
 {
-    static const char *const bad[] = {"127.0.0.1", ":50051", "host:", "host:65536", "host:1x",
-                                      "unix:relative"};
+    static const char *const bad[] = {
+        "127.0.0.1", ":50051", "host:", "host:65536", "host:1x", "unix:relative"};
     struct mesh_error err = {0};
 
     (void)state;
@@ -269,13 +264,17 @@ static bool symbol_is_found(struct client_call *call, const char *symbol)
 
 static void test_reflection_finds_what_is_served_and_nothing_else(void **state)
 {
-    static const char *const found[] = {"tweetmesh.v1.Ingest", "tweetmesh.v1.Ingest.Publish",
-                                        "tweetmesh.v1.Event",
-                                        "grpc.health.v1.HealthCheckResponse.ServingStatus",
-                                        "grpc.reflection.v1.ServerReflection"};
-    static const char *const missing[] = {"", "tweetmesh", "tweetmesh.v1", "tweetmesh.v1.",
-                                          "tweetmesh.v1.Eve", "tweetmesh.v1.Event.x",
-                                          "tweetmesh.v1.Ingest.Nothing", "v1.Event"};
+    static const char *const found[] = {
+        "tweetmesh.v1.Ingest", "tweetmesh.v1.Ingest.Publish", "tweetmesh.v1.Event",
+        "grpc.health.v1.HealthCheckResponse.ServingStatus", "grpc.reflection.v1.ServerReflection"};
+    static const char *const missing[] = {"",
+                                          "tweetmesh",
+                                          "tweetmesh.v1",
+                                          "tweetmesh.v1.",
+                                          "tweetmesh.v1.Eve",
+                                          "tweetmesh.v1.Event.x",
+                                          "tweetmesh.v1.Ingest.Nothing",
+                                          "v1.Event"};
     struct fixture *fixture = *state;
     struct client_call call;
 
@@ -304,8 +303,7 @@ static void test_reflection_lists_four_services(void **state)
     client_call_begin(&call, &fixture->client, info_path);
     Grpc__Reflection__V1__ServerReflectionResponse *response = ask(&call, &request);
     assert_int_equal(response->list_services_response->n_service, 4);
-    assert_string_equal(response->list_services_response->service[0]->name,
-                        "tweetmesh.v1.Ingest");
+    assert_string_equal(response->list_services_response->service[0]->name, "tweetmesh.v1.Ingest");
     grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
     client_send_end(&call);
     client_call_end(&call);

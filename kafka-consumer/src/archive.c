@@ -16,18 +16,18 @@
 enum { ROUND_MAX = 4 };
 
 struct archive {
+    bson_t *document; /* one buffer for all documents; a bson_t is aligned to 128 bytes */
+    bson_t *insert_options;
     struct mesh_mongo *mongo;
     mongoc_collection_t **collections; /* by topic index */
     const struct topic *topics;
     size_t topic_count;
-    uint32_t ttl_days;
-    bool indexed;
     struct entry **wanted; /* the entries of the insert in hand, by position in the bulk */
     size_t wanted_capacity;
-    bson_t document; /* one buffer for all documents */
-    bson_t insert_options;
     struct mesh_metric *insert_seconds;
     struct mesh_metric *lookup_seconds;
+    uint32_t ttl_days;
+    bool indexed;
 };
 
 static void collections_open(struct archive *archive, const struct archive_options *options)
@@ -52,10 +52,10 @@ struct archive *archive_new(const struct archive_options *options, struct mesh_e
 {
     struct archive *archive = mesh_new(struct archive);
 
-    bson_init(&archive->document);
-    bson_init(&archive->insert_options);
+    archive->document = bson_new();
+    archive->insert_options = bson_new();
     /* mesh_record_read() checked the UTF-8; what else may be wrong the server says. */
-    BSON_APPEND_BOOL(&archive->insert_options, "validate", false);
+    BSON_APPEND_BOOL(archive->insert_options, "validate", false);
     archive->topics = options->topics;
     archive->topic_count = options->topic_count;
     archive->ttl_days = options->ttl_days;
@@ -161,9 +161,9 @@ static size_t bulk_fill(struct archive *archive, mongoc_bulk_operation_t *bulk,
         if (entry->state != ENTRY_INSERT) {
             continue;
         }
-        const char *reason = document_write(&archive->document, entry);
+        const char *reason = document_write(archive->document, entry);
         if (reason == NULL && !mongoc_bulk_operation_insert_with_opts(
-                                  bulk, &archive->document, &archive->insert_options, &error)) {
+                                  bulk, archive->document, archive->insert_options, &error)) {
             reason = "is no document";
         }
         if (reason != NULL) {
@@ -328,8 +328,8 @@ void archive_free(struct archive *archive)
     }
     free(archive->collections);
     mesh_mongo_free(archive->mongo);
-    bson_destroy(&archive->document);
-    bson_destroy(&archive->insert_options);
+    bson_destroy(archive->document);
+    bson_destroy(archive->insert_options);
     free(archive->wanted);
     free(archive);
 }

@@ -29,9 +29,9 @@ enum entry_state {
 struct entry {
     rd_kafka_message_t *message; /* owned */
     struct partition *partition; /* NULL: taken away meanwhile, leave it alone */
+    const char *reason;          /* of poison; a constant */
     struct mesh_record record;   /* record.doc is NULL for poison */
     enum entry_state state;
-    const char *reason;  /* of poison; a constant */
     int32_t server_code; /* of poison that MongoDB refused, else 0 */
 };
 

@@ -22,7 +22,7 @@ static struct mesh_bytes traceparent_of(const rd_kafka_message_t *message)
 
 const char *document_write(bson_t *out, const struct entry *entry)
 {
-    static const char *const ours[] = {"id", "_id", "received_at", "traceparent", "kafka", NULL};
+    static const char *const ours[] = {"id", "received_at", NULL};
     struct mesh_bytes traceparent = traceparent_of(entry->message);
     bson_t kafka;
 

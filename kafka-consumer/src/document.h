@@ -12,8 +12,7 @@
 #include <bson/bson.h>
 
 /* Writes the document of an entry whose record was read into *out (initialised; what it held is
- * gone). NULL, or a constant that says why there can be none. Members of the event named _id,
- * received_at, traceparent or kafka give way to ours. */
+ * gone). NULL, or a constant that says why there can be none. */
 const char *document_write(bson_t *out, const struct entry *entry);
 
 #endif

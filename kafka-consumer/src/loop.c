@@ -174,7 +174,8 @@ static void level_add(void *arg, struct partition *partition)
     struct levels *levels = arg;
 
     levels->partitions++;
-    levels->unsettled += partition->row_count;
+    /* Where the alarm is up, nobody waits for Redis any more. */
+    levels->unsettled += atomic_load(&partition->topic->changed) ? 0 : partition->row_count;
     if (partition->settled_gauge != NULL && partition->settled >= 0) {
         mesh_metric_set(partition->settled_gauge, partition->settled);
         if (partition->end >= partition->settled) {

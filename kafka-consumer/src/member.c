@@ -2,6 +2,7 @@
 #include "member.h"
 
 #include "mesh/alloc.h"
+#include "mesh/clock.h"
 #include "mesh/kafka.h"
 #include "mesh/log.h"
 
@@ -12,13 +13,18 @@
 /* How long Kafka may take for what the loop waits for. */
 enum { CALL_MS = 5000, TOPIC_ID_MS = 1000 };
 
+/* In a session; some may be lost. */
+enum { HEARTBEATS = 6 };
+
 struct member {
     rd_kafka_t *kafka;
     struct topic *topics;
     size_t topic_count;
-    member_partition_fn *finish;
-    member_partition_fn *forget;
+    partition_fn *finish;
+    partition_fn *forget;
     void *arg;
+    int64_t quiet_us;       /* after a revocation no commit goes out for so long */
+    int64_t quiet_until_us; /* monotonic */
     bool paused;
     bool joined;
     bool connected;
@@ -51,17 +57,23 @@ static void list_add(void *arg, struct partition *partition)
                                             partition->number);
 }
 
-/* Where the group stands. Where it never committed we start at the beginning, and say so: the
- * reset policy is "error", so that a log that shrank under us is never skipped silently. */
+/* Where the group stands, or further on where we settled the partition ourselves but lost it before
+ * we could commit. Where the group never committed we start at the beginning, and say so: the reset
+ * policy is "error", so that a log that shrank under us is never skipped silently. */
 static void set_start_offsets(struct member *member, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_resp_err_t error = rd_kafka_committed(member->kafka, list, CALL_MS);
 
     for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *at = &list->elems[i];
+        const struct topic *topic = topic_by_name(member, at->topic);
+        int64_t settled = topic == NULL ? -1 : topic_settled_before(topic, at->partition);
         if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            list->elems[i].offset = RD_KAFKA_OFFSET_STORED;
-        } else if (list->elems[i].offset < 0) {
-            list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+            at->offset = RD_KAFKA_OFFSET_STORED;
+        } else if (at->offset >= 0 && at->offset < settled) {
+            at->offset = settled;
+        } else if (at->offset < 0) {
+            at->offset = RD_KAFKA_OFFSET_BEGINNING;
         }
     }
 }
@@ -122,6 +134,10 @@ static void revoked(struct member *member, rd_kafka_topic_partition_list_t *list
     if (lost) {
         member->joined = false;
     }
+    /* We join anew now, and Kafka keeps us waiting until the others did, too, which takes them a
+     * heartbeat. A commit that waits behind that is of an old generation when its turn comes, and
+     * librdkafka would give up all partitions for it. */
+    member->quiet_until_us = mesh_clock_mono_us() + member->quiet_us;
 }
 
 static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t event,
@@ -187,7 +203,8 @@ static rd_kafka_conf_t *conf_new(struct member *member, const struct member_opti
     if (!mesh_kafka_set(conf, "group.id", options->group_id, err) ||
         !mesh_kafka_set(conf, "partition.assignment.strategy", "cooperative-sticky", err) ||
         !mesh_kafka_set_uint(conf, "session.timeout.ms", options->session_ms, err) ||
-        !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / 6, err) ||
+        !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / HEARTBEATS,
+                             err) ||
         !mesh_kafka_set(conf, "enable.auto.commit", "false", err) ||
         !mesh_kafka_set(conf, "enable.auto.offset.store", "false", err) ||
         !mesh_kafka_set(conf, "auto.offset.reset", "error", err) ||
@@ -234,6 +251,7 @@ struct member *member_new(const struct member_options *options, struct mesh_erro
     member->finish = options->finish;
     member->forget = options->forget;
     member->arg = options->arg;
+    member->quiet_us = (int64_t)options->session_ms * 1000 / HEARTBEATS * 2;
     member->commit_failures = mesh_counter("tweetmesh_commit_failures_total", NULL,
                                            "Commits that Kafka refused; they are repeated.");
     rd_kafka_conf_t *conf = conf_new(member, options, err);
@@ -310,7 +328,9 @@ void member_commit(struct member *member, bool wait)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
-    topics_each(member->topics, member->topic_count, commit_add, list);
+    if (wait || mesh_clock_mono_us() >= member->quiet_until_us) {
+        topics_each(member->topics, member->topic_count, commit_add, list);
+    }
     if (list->cnt > 0) {
         rd_kafka_resp_err_t error = rd_kafka_commit(member->kafka, list, wait ? 0 : 1);
         if (wait && error != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -22,9 +22,6 @@
 
 struct member;
 
-/* What to do with a partition that is about to be given away. */
-typedef void member_partition_fn(void *arg, struct partition *partition);
-
 struct member_options {
     const char *brokers;  /* read only during member_new(), as all texts here */
     const char *group_id; /* of the consumer group */
@@ -32,9 +29,10 @@ struct member_options {
     uint32_t fetch_kb_max;
     struct topic *topics; /* kept */
     size_t topic_count;
-    member_partition_fn *finish; /* settle it, as far as possible; not when it was lost */
-    member_partition_fn *forget; /* it is gone after this call */
-    void *arg;                   /* for both */
+    /* For a partition that is about to be given away: */
+    partition_fn *finish; /* settle it, as far as possible; not called when it was lost */
+    partition_fn *forget; /* it is gone after this call */
+    void *arg;            /* for both */
 };
 
 /* Joins the group without waiting for it. The caller owns the result. NULL on failure, with *err
@@ -50,7 +48,8 @@ bool member_is_paused(const struct member *member);
 /* For good: nothing of this partition's topic is wanted any more. */
 void member_pause_one(struct member *member, struct partition *partition);
 
-/* Commits what is settled and not committed yet; `wait`: until Kafka has it. */
+/* Commits what is settled and not committed yet. `wait`: until Kafka has it; else it is put off
+ * while the group is forming anew. */
 void member_commit(struct member *member, bool wait);
 /* Asks Kafka for the ids of the topics; another id than before raises the topic's alarm. */
 void member_check_topics(struct member *member);

@@ -54,6 +54,7 @@ void topic_done(struct topic *topic)
         }
     }
     free(topic->partitions);
+    free(topic->settled_before);
     free(topic->id);
 }
 
@@ -63,8 +64,7 @@ void topic_set_changed(struct topic *topic)
     mesh_metric_set(topic->changed_gauge, 1);
 }
 
-void topics_each(const struct topic *topics, size_t count,
-                 void visit(void *arg, struct partition *partition), void *arg)
+void topics_each(const struct topic *topics, size_t count, partition_fn *visit, void *arg)
 {
     for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < topics[i].partition_capacity; n++) {
@@ -79,6 +79,12 @@ struct partition *topic_partition(const struct topic *topic, int32_t number)
 {
     return number >= 0 && (size_t)number < topic->partition_capacity ? topic->partitions[number]
                                                                      : NULL;
+}
+
+int64_t topic_settled_before(const struct topic *topic, int32_t number)
+{
+    return number >= 0 && (size_t)number < topic->partition_capacity ? topic->settled_before[number]
+                                                                     : -1;
 }
 
 static void gauges_add(struct partition *partition)
@@ -106,7 +112,7 @@ struct partition *partition_add(struct topic *topic, int32_t number, int64_t nex
         .number = number,
         .next = next,
         .settled = next,
-        .committed = next,
+        .committed = -1,
         .end = -1,
         .eof = -1,
         .skip_until = -1,
@@ -115,8 +121,10 @@ struct partition *partition_add(struct topic *topic, int32_t number, int64_t nex
     if ((size_t)number >= topic->partition_capacity) {
         size_t capacity = (size_t)number + 16;
         topic->partitions = mesh_realloc(topic->partitions, capacity * sizeof(struct partition *));
+        topic->settled_before = mesh_realloc(topic->settled_before, capacity * sizeof(int64_t));
         for (size_t i = topic->partition_capacity; i < capacity; i++) {
             topic->partitions[i] = NULL;
+            topic->settled_before[i] = -1;
         }
         topic->partition_capacity = capacity;
     }
@@ -128,6 +136,7 @@ struct partition *partition_add(struct topic *topic, int32_t number, int64_t nex
 void partition_drop(struct partition *partition)
 {
     partition->topic->partitions[partition->number] = NULL;
+    partition->topic->settled_before[partition->number] = partition->settled;
     if (partition->lag_gauge != NULL) {
         /* Whoever reads it now reports it; two values would be added up. */
         mesh_metric_set(partition->lag_gauge, 0);

@@ -35,6 +35,7 @@ struct topic {
     atomic_bool changed;           /* alarm: id or log are not what was counted; nothing settles */
     bool dirty;                    /* counts changed since they were last shown */
     struct partition **partitions; /* by number; NULL where not assigned to us */
+    int64_t *settled_before;       /* by number: how far we settled it when it was last ours; -1 */
     size_t partition_capacity;
     int32_t gauge_count_max; /* partitions from here on have no gauges */
     struct mesh_metric *consumed;
@@ -51,7 +52,7 @@ struct partition {
     int32_t number;
     int64_t next;         /* first offset that has no row yet; -1: nothing read so far */
     int64_t settled;      /* first offset that Redis has not settled; -1: unknown */
-    int64_t committed;    /* what Kafka has committed for the group; -1: nothing */
+    int64_t committed;    /* what we last had Kafka commit for the group; -1: nothing yet */
     int64_t end;          /* end of the log as last seen; -1: unknown */
     int64_t eof;          /* reading reached the end of the log here; -1: not since last looked */
     int64_t repair_until; /* offsets below were archived before: look them up, do not insert */
@@ -74,12 +75,17 @@ void topic_done(struct topic *topic);
 /* Raises the alarm: from now on nothing of this topic is settled or committed. */
 void topic_set_changed(struct topic *topic);
 
+/* What to do with a partition. */
+typedef void partition_fn(void *arg, struct partition *partition);
+
 /* Calls visit for each assigned partition; visit may drop the one it is given. */
-void topics_each(const struct topic *topics, size_t count,
-                 void visit(void *arg, struct partition *partition), void *arg);
+void topics_each(const struct topic *topics, size_t count, partition_fn *visit, void *arg);
 
 /* The assigned partition, NULL: it is not ours. */
 struct partition *topic_partition(const struct topic *topic, int32_t number);
+/* How far this process has settled a partition that was taken away from it; -1: it never was ours.
+ * Everything below is archived and counted, whatever Kafka has committed. */
+int64_t topic_settled_before(const struct topic *topic, int32_t number);
 /* Adds a partition that will be read from `next` (-1: from the first record there is). The topic
  * owns it until partition_drop(). */
 struct partition *partition_add(struct topic *topic, int32_t number, int64_t next);

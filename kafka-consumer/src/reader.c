@@ -16,7 +16,7 @@ struct reader {
     struct member *member;
     struct topic *topics;
     size_t topic_count;
-    member_partition_fn *finish;
+    partition_fn *finish;
     void *arg;
     struct batch batch;
     size_t batch_bytes_max;

@@ -17,7 +17,7 @@ enum { HEARTBEAT_US = 1000 * 1000 };
 enum { CALL_COUNT_MAX = 64 };
 
 /* Bitmaps are dropped once the watermark is this far beyond. */
-enum { SWEEP_LEN = 1024 };
+enum { SWEEP_LEN = 2048 };
 
 struct settle {
     const char *url;
@@ -219,7 +219,7 @@ enum settle_outcome settle_partition(struct settle *settle, struct partition *pa
         outcome = settle_range(settle, partition, settle->nothing, settle->no_duplicates, 0,
                                out_watermark);
     }
-    if (outcome == SETTLE_DONE && partition->settled - partition->swept >= 2 * SWEEP_LEN) {
+    if (outcome == SETTLE_DONE && partition->settled - partition->swept >= SWEEP_LEN) {
         sweep(settle, partition);
     }
     return outcome;

@@ -43,6 +43,7 @@ struct mock_kafka *mock_kafka_new(void)
     assert_non_null(mock->producer);
     mock->cluster = rd_kafka_handle_mock_cluster(mock->producer);
     assert_non_null(mock->cluster);
+    rd_kafka_mock_group_initial_rebalance_delay_ms(mock->cluster, 0);
     const struct mesh_stream *stream = mock_kafka_stream(mock);
     assert_int_equal(
         rd_kafka_mock_topic_create(mock->cluster, stream->topic, MOCK_KAFKA_PARTITIONS, 1), 0);

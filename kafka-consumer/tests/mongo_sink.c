@@ -255,7 +255,7 @@ struct mongo_sink *mongo_sink_new(uint16_t port)
     (void)pthread_mutex_init(&sink->mutex, NULL);
     sink->listener = socket(AF_INET, SOCK_STREAM, 0);
     (void)setsockopt(sink->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(sink->listener, (struct sockaddr *)&address, size) != 0 ||
+    if (sink->listener < 0 || bind(sink->listener, (struct sockaddr *)&address, size) != 0 ||
         listen(sink->listener, CONNECTION_COUNT_MAX) != 0 ||
         getsockname(sink->listener, (struct sockaddr *)&address, &size) != 0 ||
         pthread_create(&sink->acceptor, NULL, accept_all, sink) != 0) {

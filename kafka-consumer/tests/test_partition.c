@@ -135,7 +135,11 @@ static void test_a_partition_without_committed_offset_starts_at_its_first_record
     assert_int_equal(fresh->settled, 17);
     assert_int_equal(fresh->row_count, 1);
     assert_ptr_equal(topic_partition(&topic, 0), fresh);
+    assert_int_equal(topic_settled_before(&topic, 0), -1);
+    partition_settle(fresh, 1);
     partition_drop(fresh);
+    assert_int_equal(topic_settled_before(&topic, 0), 18);
+    assert_int_equal(topic_settled_before(&topic, 1000), -1);
     assert_null(topic_partition(&topic, 0));
     assert_null(topic_partition(&topic, 1000));
     assert_null(topic_partition(&topic, -1));

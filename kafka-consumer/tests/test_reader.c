@@ -98,7 +98,7 @@ static size_t take_batch(void)
 /* Collects until so many records came, at most 20 s. */
 static void collect(size_t wanted)
 {
-    int64_t until = mesh_clock_mono_us() + 20 * 1000000;
+    int64_t until = mesh_clock_mono_us() + INT64_C(20000000);
     size_t count = 0;
 
     while (count < wanted && mesh_clock_mono_us() < until) {

@@ -1,26 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answer.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-/* `{"id":"…","partition":3,"offset":1234}`; Kafka may not have told where it is. */
+/* Room for any 64-bit number and its sign. */
+#define NUMBER_SIZE_MAX 20
+
+/* By hand: printf() costs more than all the rest of a stored event's answer. */
+static size_t put_number(char *out, int64_t number)
+{
+    char digits[NUMBER_SIZE_MAX];
+    size_t size = 0;
+    uint64_t rest = (uint64_t)number;
+    do {
+        digits[size++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    for (size_t i = 0; i < size; i++) {
+        out[i] = digits[size - 1 - i];
+    }
+    return size;
+}
+
+static size_t put_text(char *out, const char *text, size_t size)
+{
+    memcpy(out, text, size);
+    return size;
+}
+
+#define PUT(out, literal) put_text((out), (literal), sizeof(literal) - 1)
+
+/* A negative number means that Kafka did not tell. */
+static size_t put_number_or_null(char *out, int64_t number)
+{
+    return number >= 0 ? put_number(out, number) : PUT(out, "null");
+}
+
+/* `{"id":"…","partition":3,"offset":1234}` */
 static void write_stored(struct mesh_buffer *out, const struct event *event)
 {
-    char text[128];
-    int size = snprintf(text, sizeof(text), "{\"id\":\"%s\",\"partition\":", event->id.text);
-    if (event->partition >= 0) {
-        size += snprintf(text + size, sizeof(text) - (size_t)size, "%" PRId32, event->partition);
-    } else {
-        size += snprintf(text + size, sizeof(text) - (size_t)size, "null");
-    }
-    if (event->offset >= 0) {
-        size += snprintf(text + size, sizeof(text) - (size_t)size, ",\"offset\":%" PRId64 "}",
-                         event->offset);
-    } else {
-        size += snprintf(text + size, sizeof(text) - (size_t)size, ",\"offset\":null}");
-    }
-    mesh_buffer_add(out, mesh_bytes_of(text, (size_t)size));
+    char text[sizeof("{\"id\":\"\",\"partition\":,\"offset\":}") + MESH_ID_LENGTH +
+              (size_t)2 * NUMBER_SIZE_MAX];
+    size_t size = PUT(text, "{\"id\":\"");
+    size += put_text(text + size, event->id.text, MESH_ID_LENGTH);
+    size += PUT(text + size, "\",\"partition\":");
+    size += put_number_or_null(text + size, event->partition);
+    size += PUT(text + size, ",\"offset\":");
+    size += put_number_or_null(text + size, event->offset);
+    size += PUT(text + size, "}");
+    mesh_buffer_add(out, mesh_bytes_of(text, size));
 }
 
 /* Entries of `errors`, each pointer with `prefix` in front; false: there was none. */

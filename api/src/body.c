@@ -15,7 +15,7 @@
 
 #define KEY_LENGTH_MAX 255
 #define GZIP_WINDOW (15 + 16) /* zlib: largest window, gzip wrapper only */
-#define INFLATE_STEP (64 * 1024)
+#define INFLATE_STEP 65536
 
 MESH_PRINTF(3, 4)
 static bool refuse(struct body_refusal *refusal, enum problem_kind kind, const char *format, ...)

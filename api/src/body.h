@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BODY_BYTES_MAX (1024 * 1024) /* as sent, and again after gzip is undone */
+#define BODY_BYTES_MAX 1048576 /* as sent, and again after gzip is undone */
 
 enum body_format { BODY_JSON, BODY_NDJSON };
 

@@ -17,8 +17,6 @@
  * move its deadline: that would be a lock shared by all connections, twice a request. */
 #define CHECKS_PER_HEAD 5
 
-#define NOT_READ UINT64_MAX
-
 enum phase {
     PHASE_FIRST, /* accepted, head awaited */
     PHASE_IDLE,  /* kept alive: nothing of the next head has come, as far as we know */
@@ -39,7 +37,7 @@ struct connection {
     enum phase phase;
     int64_t since_us;        /* of the phase; BODY, WAITING, ANSWERING: `request_us` */
     int64_t request_us;      /* when the request's head was complete */
-    uint64_t bytes;          /* received when last looked at, in PHASE_IDLE */
+    uint64_t bytes;          /* received when the last answer began: more is the next head */
     struct request *request; /* PHASE_WAITING; kept alive by the HTTP thread */
 };
 
@@ -129,11 +127,10 @@ static void check_head(struct connection *connection, int64_t now_us)
 static void check_idle(struct connection *connection, int64_t now_us)
 {
     uint64_t bytes = bytes_received(connection);
-    if (connection->bytes != NOT_READ && bytes != connection->bytes) {
+    if (bytes != connection->bytes) {
         connection->phase = PHASE_HEAD;
         connection->since_us = now_us;
     }
-    connection->bytes = bytes;
 }
 
 static void check(struct connection *connection, int64_t now_us)
@@ -237,9 +234,10 @@ static bool enter(struct connection *connection, enum phase phase, struct reques
         connection->phase = phase;
         connection->since_us = now_us;
         connection->request = request;
-        connection->bytes = NOT_READ;
         if (phase == PHASE_BODY) {
             connection->request_us = now_us;
+        } else if (phase == PHASE_ANSWERING) {
+            connection->bytes = bytes_received(connection);
         }
     }
     pthread_mutex_unlock(&connection->mutex);
@@ -286,10 +284,9 @@ void connection_answers_early(struct connection *connection)
 
 void connection_desk_close_idle(struct connection_desk *desk)
 {
-    struct connection *connection;
     pthread_mutex_lock(&desk->mutex);
-    LIST_FOREACH(connection, &desk->all, entry)
-    {
+    struct connection *connection = LIST_FIRST(&desk->all);
+    for (; connection != NULL; connection = LIST_NEXT(connection, entry)) {
         pthread_mutex_lock(&connection->mutex);
         if (connection->phase == PHASE_FIRST || connection->phase == PHASE_IDLE) {
             close_now(connection);
@@ -301,10 +298,9 @@ void connection_desk_close_idle(struct connection_desk *desk)
 
 void connection_desk_expire_all(struct connection_desk *desk)
 {
-    struct connection *connection;
     pthread_mutex_lock(&desk->mutex);
-    LIST_FOREACH(connection, &desk->all, entry)
-    {
+    struct connection *connection = LIST_FIRST(&desk->all);
+    for (; connection != NULL; connection = LIST_NEXT(connection, entry)) {
         pthread_mutex_lock(&connection->mutex);
         if (connection->phase == PHASE_WAITING) {
             connection->phase = PHASE_ANSWERING;

@@ -37,7 +37,7 @@ struct connection_desk {
     struct mesh_metric *limit_body;
     struct mesh_metric *limit_request;
     pthread_mutex_t mutex; /* guards the list */
-    LIST_HEAD(, connection) all;
+    LIST_HEAD(connection_list, connection) all;
     struct farewells farewells;
 };
 

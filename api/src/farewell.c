@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define FAREWELL_US 2000000
-#define LOOK_US 1                        /* at the next tick */
-#define LOOK_BYTES_MAX (4 * 1024 * 1024) /* thrown away at one look: the thread has other work */
+#define LOOK_US 1              /* at the next tick */
+#define LOOK_BYTES_MAX 4194304 /* thrown away at one look: the thread has other work */
 
 /* False: there is nothing more to come. */
 static bool throw_away(int socket)

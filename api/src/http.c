@@ -22,9 +22,9 @@
 
 /* libmicrohttpd's memory for one connection. What does not fit it refuses itself, as HTML; so heads
  * are refused here long before. */
-#define CONNECTION_BYTES (24 * 1024)
-#define HEAD_BYTES_MAX (8 * 1024)
-#define PATH_BYTES_MAX (2 * 1024)
+#define CONNECTION_BYTES 16384
+#define HEAD_BYTES_MAX 8192
+#define PATH_BYTES_MAX 2048
 #define THREADS_DEFAULT_MAX 4
 #define DRAIN_POLL_NS 5000000
 #define EXPIRE_US_MAX 1000000

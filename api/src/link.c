@@ -4,14 +4,12 @@
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
+#include "rpc.h"
 
 #include <assert.h>
 #include <grpc/byte_buffer.h>
-#include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,23 +17,11 @@
 
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 1000
-#define CHECK_MS 1000 /* between health checks, and how long one may take */
-#define TICK_MS 500   /* the thread wakes at least this often */
-#define KEEPALIVE_MS 10000
-#define KEEPALIVE_TIMEOUT_MS 5000
-#define MESSAGE_BYTES_MAX (4 * 1024 * 1024)
+#define CHECK_US 1000000 /* between health checks, and how long one may take */
+#define TICK_US 500000   /* the thread wakes at least this often */
 
 /* What a completion stands for. There is one stream and one health check at a time. */
 enum tag { TAG_START = 1, TAG_SEND, TAG_RECEIVE, TAG_STATUS, TAG_CHECK, TAG_WAKE };
-
-struct call {
-    grpc_call *call; /* NULL: there is none */
-    grpc_metadata_array initial;
-    grpc_metadata_array trailing;
-    grpc_byte_buffer *received;
-    grpc_status_code status;
-    grpc_slice details;
-};
 
 struct link {
     struct link_handler handler;
@@ -45,14 +31,14 @@ struct link {
     bool thread_started;
     atomic_bool serving;
     atomic_bool stop;
-    /* Batches of the stream that have not completed, and the announced send. At 0 it is taken away.
+    /* Batches of the stream that have not completed, and the announced send; at 0 it is taken away.
      */
     atomic_int stream_ops;
-    struct call
-        stream; /* the link's thread; .call by senders, too, between reserve and completion */
+    /* The link's thread; senders use .call between link_reserve() and the completion. */
+    struct rpc_call stream;
     /* the link's thread */
     bool up;
-    struct call check;
+    struct rpc_call check;
     int64_t stream_at_us; /* when to start the next stream */
     int64_t check_at_us;
     uint32_t backoff_ms;
@@ -66,100 +52,44 @@ static void *tag_of(enum tag tag)
     return (void *)(intptr_t)tag;
 }
 
-static void start_batch(struct call *call, const grpc_op *ops, size_t count, enum tag tag)
-{
-    grpc_call_error error = grpc_call_start_batch(call->call, ops, count, tag_of(tag), NULL);
-    if (error != GRPC_CALL_OK) {
-        abort(); /* a batch that the library refuses is our own bug */
-    }
-}
-
-static void call_start(struct link *link, struct call *call, const char *method, gpr_timespec until)
-{
-    call->call = grpc_channel_create_call(link->channel, NULL, GRPC_PROPAGATE_DEFAULTS, link->cq,
-                                          grpc_slice_from_static_string(method), NULL, until, NULL);
-    grpc_metadata_array_init(&call->initial);
-    grpc_metadata_array_init(&call->trailing);
-    call->details = grpc_empty_slice();
-    call->received = NULL;
-}
-
-static void call_done(struct call *call)
-{
-    grpc_metadata_array_destroy(&call->initial);
-    grpc_metadata_array_destroy(&call->trailing);
-    grpc_slice_unref(call->details);
-    if (call->received != NULL) {
-        grpc_byte_buffer_destroy(call->received);
-    }
-    grpc_call_unref(call->call);
-    *call = (struct call){0};
-}
-
 static void receive(struct link *link)
 {
+    const grpc_op op = rpc_receive_message(&link->stream);
     atomic_fetch_add(&link->stream_ops, 1);
-    start_batch(&link->stream,
-                &(grpc_op){.op = GRPC_OP_RECV_MESSAGE,
-                           .data.recv_message.recv_message = &link->stream.received},
-                1, TAG_RECEIVE);
+    rpc_call_batch(&link->stream, &op, 1, tag_of(TAG_RECEIVE));
 }
 
 static void stream_start(struct link *link)
 {
-    struct call *call = &link->stream;
-    call_start(link, call, "/tweetmesh.v1.Ingest/PublishStream",
-               gpr_inf_future(GPR_CLOCK_REALTIME));
+    struct rpc_call *call = &link->stream;
+    rpc_call_start(call, link->channel, link->cq, "/tweetmesh.v1.Ingest/PublishStream",
+                   gpr_inf_future(GPR_CLOCK_REALTIME));
+    const grpc_op start[] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY},
+        rpc_receive_initial(call)};
+    const grpc_op status = rpc_receive_status(call);
     atomic_store(&link->stream_ops, 2);
-    start_batch(call,
-                (grpc_op[]){{.op = GRPC_OP_SEND_INITIAL_METADATA,
-                             .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY},
-                            {.op = GRPC_OP_RECV_INITIAL_METADATA,
-                             .data.recv_initial_metadata.recv_initial_metadata = &call->initial}},
-                2, TAG_START);
-    start_batch(call,
-                &(grpc_op){.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-                           .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
-                                                          .status = &call->status,
-                                                          .status_details = &call->details}},
-                1, TAG_STATUS);
+    rpc_call_batch(call, start, MESH_COUNT_OF(start), tag_of(TAG_START));
+    rpc_call_batch(call, &status, 1, tag_of(TAG_STATUS));
     receive(link);
 }
 
 static void check_start(struct link *link)
 {
-    struct call *call = &link->check;
+    struct rpc_call *call = &link->check;
     gpr_timespec until =
-        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(CHECK_MS, GPR_TIMESPAN));
-    call_start(link, call, "/grpc.health.v1.Health/Check", until);
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(CHECK_US, GPR_TIMESPAN));
+    rpc_call_start(call, link->channel, link->cq, "/grpc.health.v1.Health/Check", until);
     grpc_slice nothing = grpc_empty_slice(); /* HealthCheckRequest{}: the server as a whole */
     grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&nothing, 1);
-    start_batch(
-        call,
-        (grpc_op[]){{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                    {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
-                    {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-                    {.op = GRPC_OP_RECV_INITIAL_METADATA,
-                     .data.recv_initial_metadata.recv_initial_metadata = &call->initial},
-                    {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->received},
-                    {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-                     .data.recv_status_on_client = {.trailing_metadata = &call->trailing,
-                                                    .status = &call->status,
-                                                    .status_details = &call->details}}},
-        6, TAG_CHECK);
+    const grpc_op ops[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
+                           rpc_send_message(request),
+                           {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+                           rpc_receive_initial(call),
+                           rpc_receive_message(call),
+                           rpc_receive_status(call)};
+    rpc_call_batch(call, ops, MESH_COUNT_OF(ops), tag_of(TAG_CHECK));
     grpc_byte_buffer_destroy(request);
-}
-
-/* Copies a message into one slice; the caller unrefs it. */
-static bool read_all(grpc_byte_buffer *buffer, grpc_slice *out)
-{
-    grpc_byte_buffer_reader reader;
-    if (!grpc_byte_buffer_reader_init(&reader, buffer)) {
-        return false;
-    }
-    *out = grpc_byte_buffer_reader_readall(&reader);
-    grpc_byte_buffer_reader_destroy(&reader);
-    return true;
 }
 
 static void go_up(struct link *link)
@@ -178,18 +108,17 @@ static void check_ended(struct link *link)
 {
     /* HealthCheckResponse{status: SERVING} */
     static const uint8_t serving[] = {0x08, 0x01};
-    struct call *call = &link->check;
+    struct rpc_call *call = &link->check;
     bool good = false;
     grpc_slice reply;
-    if (call->status == GRPC_STATUS_OK && call->received != NULL &&
-        read_all(call->received, &reply)) {
+    if (call->status == GRPC_STATUS_OK && rpc_take_message(call, &reply)) {
         good = GRPC_SLICE_LENGTH(reply) == sizeof(serving) &&
                memcmp(GRPC_SLICE_START_PTR(reply), serving, sizeof(serving)) == 0;
         grpc_slice_unref(reply);
     }
     atomic_store(&link->serving, good);
-    call_done(call);
-    link->check_at_us = mesh_clock_mono_us() + CHECK_MS * 1000;
+    rpc_call_done(call);
+    link->check_at_us = mesh_clock_mono_us() + CHECK_US;
     if (good) {
         /* The stream's initial metadata may come only with its first reply. */
         go_up(link);
@@ -217,7 +146,7 @@ static void stream_ended(struct link *link)
                  MESH_LOG_TEXT("message", details));
         gpr_free(details);
     }
-    call_done(&link->stream);
+    rpc_call_done(&link->stream);
     link->stream_at_us = mesh_clock_mono_us() + backoff_us(link);
     if (link->up) {
         link->up = false;
@@ -227,14 +156,12 @@ static void stream_ended(struct link *link)
 
 static void received(struct link *link)
 {
-    struct call *call = &link->stream;
+    struct rpc_call *call = &link->stream;
     if (call->received == NULL) {
         return; /* the stream ends; its status comes or has come */
     }
     grpc_slice message;
-    bool good = read_all(call->received, &message);
-    grpc_byte_buffer_destroy(call->received);
-    call->received = NULL;
+    bool good = rpc_take_message(call, &message);
     if (good) {
         go_up(link);
         good = link->handler.reply(link->handler.arg, mesh_bytes_of(GRPC_SLICE_START_PTR(message),
@@ -282,7 +209,7 @@ static void handle(struct link *link, const grpc_event *event)
 /* Starts what is due; returns when to look again. */
 static int64_t start_due(struct link *link, int64_t now_us)
 {
-    int64_t next_us = now_us + TICK_MS * 1000;
+    int64_t next_us = now_us + TICK_US;
     if (link->stream.call == NULL) {
         if (now_us >= link->stream_at_us) {
             stream_start(link);
@@ -321,13 +248,13 @@ static void *run(void *arg)
     int64_t ticked_us = 0;
     for (;;) {
         int64_t now_us = mesh_clock_mono_us();
-        int64_t next_us = now_us + TICK_MS * 1000;
+        int64_t next_us = now_us + TICK_US;
         if (atomic_load(&link->stop)) {
             stop_all(link);
         } else {
             next_us = start_due(link, now_us);
         }
-        if (now_us - ticked_us >= TICK_MS * 1000 / 2) {
+        if (now_us - ticked_us >= TICK_US / 2) {
             ticked_us = now_us;
             if (!link->handler.tick(link->handler.arg) && link->stream.call != NULL) {
                 grpc_call_cancel_with_status(link->stream.call, GRPC_STATUS_DEADLINE_EXCEEDED,
@@ -346,41 +273,13 @@ static void *run(void *arg)
     }
 }
 
-static grpc_arg int_arg(const char *name, int value)
-{
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)name, .value.integer = value};
-}
-
-static grpc_channel *channel_new(const char *target)
-{
-    grpc_arg list[] = {
-        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
-        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS),
-        int_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
-        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, BACKOFF_MS_MIN),
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, BACKOFF_MS_MAX),
-        int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, BACKOFF_MS_MAX),
-        int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MESSAGE_BYTES_MAX),
-        int_arg(GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, MESSAGE_BYTES_MAX),
-        int_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* a resend is ours to decide */
-        int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
-        int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
-    };
-    grpc_channel_args args = {.num_args = MESH_COUNT_OF(list), .args = list};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(target, credentials, &args);
-    grpc_channel_credentials_release(credentials);
-    return channel;
-}
-
 struct link *link_new(const char *target, const struct link_handler *handler,
                       struct mesh_error *err)
 {
     grpc_init();
     struct link *link = mesh_new(struct link);
     link->handler = *handler;
-    link->channel = channel_new(target);
+    link->channel = rpc_channel_new(target);
     link->cq = grpc_completion_queue_create_for_next(NULL);
     if (pthread_create(&link->thread, NULL, run, link) != 0) {
         mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "cannot start the gRPC thread");
@@ -412,9 +311,8 @@ void link_send(struct link *link, const struct mesh_bytes *parts, size_t count)
     }
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
-    start_batch(&link->stream,
-                &(grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message},
-                1, TAG_SEND);
+    const grpc_op op = rpc_send_message(message);
+    rpc_call_batch(&link->stream, &op, 1, tag_of(TAG_SEND));
     grpc_byte_buffer_destroy(message);
 }
 

@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define OUTBOX_MESSAGE_BYTES_MAX (3 * 1024 * 1024) /* grpc-server takes 4 MiB */
-#define OUTBOX_IN_FLIGHT_MAX 1024                  /* messages without an answer */
+#define OUTBOX_MESSAGE_BYTES_MAX 3145728 /* grpc-server takes 4 MiB */
+#define OUTBOX_IN_FLIGHT_MAX 64          /* messages without an answer */
 
 TAILQ_HEAD(outbox_jobs, publish_job);
 

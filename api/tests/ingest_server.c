@@ -110,9 +110,9 @@ static void start(struct peer_call *call, const grpc_op *ops, size_t count, stru
 
 static void receive(struct peer_call *call)
 {
-    start(call,
-          &(grpc_op){.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->received},
-          1, &call->tag_received);
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+    op.data.recv_message.recv_message = &call->received;
+    start(call, &op, 1, &call->tag_received);
 }
 
 static void send_next(struct peer_call *call)
@@ -290,10 +290,9 @@ static void handle_new(struct ingest_server *server, struct peer_call *call)
     pthread_mutex_lock(&server->mutex);
     server->streams++;
     pthread_mutex_unlock(&server->mutex);
-    start(call,
-          &(grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-                     .data.recv_close_on_server.cancelled = &call->cancelled},
-          1, &call->tag_closed);
+    grpc_op closed = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    closed.data.recv_close_on_server.cancelled = &call->cancelled;
+    start(call, &closed, 1, &call->tag_closed);
     receive(call);
 }
 

@@ -267,7 +267,7 @@ static void test_gzip_is_undone_within_the_limit(void **state)
     mesh_buffer_done(&plain);
     free((void *)(uintptr_t)packed.data);
 
-    size_t bomb_size = 64 * BODY_BYTES_MAX;
+    size_t bomb_size = (size_t)64 * BODY_BYTES_MAX;
     uint8_t *zeros = mesh_alloc_zeroed(1, bomb_size);
     for (size_t size = BODY_BYTES_MAX; size <= bomb_size; size = size * 8 + 1) {
         packed = pack(zeros, size);

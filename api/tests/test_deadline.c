@@ -66,6 +66,7 @@ static void test_disarmed_is_never_called(void **state)
     deadline_disarm(*state, &gone.deadline); /* harmless */
     support_wait(was_called, &later);
     assert_int_equal(atomic_load(&gone.calls), 0);
+    deadline_disarm(*state, &later.deadline); /* its callback has returned: it may go */
 }
 
 static void test_earlier_ones_come_first_however_armed(void **state)
@@ -84,6 +85,7 @@ static void test_earlier_ones_come_first_however_armed(void **state)
     assert_int_equal(atomic_load(&soon.early) + atomic_load(&late.early), 0);
     assert_int_equal(atomic_load(&far.calls), 0);
     deadline_disarm(*state, &far.deadline);
+    deadline_disarm(*state, &late.deadline);
 }
 
 static void test_again_when_asked(void **state)

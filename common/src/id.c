@@ -16,7 +16,7 @@ static struct mesh_id id_of(uint8_t bytes[static UUID_BYTES], unsigned version)
     bytes[6] = (uint8_t)((bytes[6] & 0x0F) | (version << 4));
     bytes[8] = (uint8_t)((bytes[8] & 0x3F) | 0x80);
 
-    struct mesh_id id;
+    struct mesh_id id = {0};
     char *at = id.text;
     for (size_t i = 0; i < UUID_BYTES; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10) {

@@ -17,8 +17,9 @@
 
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 1000
-#define CHECK_US 1000000 /* between health checks, and how long one may take */
-#define TICK_US 500000   /* the thread wakes at least this often */
+#define CHECK_US 1000000      /* between health checks, and how long one may take */
+#define CHECK_AGAIN_US 100000 /* between health checks while there is no stream to send on */
+#define TICK_US 500000        /* the thread wakes at least this often */
 
 /* What a completion stands for. There is one stream and one health check at a time. */
 enum tag { TAG_START = 1, TAG_SEND, TAG_RECEIVE, TAG_STATUS, TAG_CHECK, TAG_WAKE };
@@ -92,6 +93,8 @@ static void check_start(struct link *link)
     grpc_byte_buffer_destroy(request);
 }
 
+/* Only a server that says SERVING gets messages: one that has just started refuses everything until
+ * it knows Kafka, and what is resent to it would end as unknown. */
 static void go_up(struct link *link)
 {
     if (!link->up && link->stream.call != NULL && !atomic_load(&link->stop)) {
@@ -118,11 +121,10 @@ static void check_ended(struct link *link)
     }
     atomic_store(&link->serving, good);
     rpc_call_done(call);
-    link->check_at_us = mesh_clock_mono_us() + CHECK_US;
     if (good) {
-        /* The stream's initial metadata may come only with its first reply. */
         go_up(link);
     }
+    link->check_at_us = mesh_clock_mono_us() + (link->up ? CHECK_US : CHECK_AGAIN_US);
 }
 
 /* Half to all of a delay that doubles with every stream that ended without a reply. */
@@ -163,7 +165,6 @@ static void received(struct link *link)
     grpc_slice message;
     bool good = rpc_take_message(call, &message);
     if (good) {
-        go_up(link);
         good = link->handler.reply(link->handler.arg, mesh_bytes_of(GRPC_SLICE_START_PTR(message),
                                                                     GRPC_SLICE_LENGTH(message)));
         grpc_slice_unref(message);
@@ -188,9 +189,7 @@ static void handle(struct link *link, const grpc_event *event)
         link->woken = true;
         return;
     case TAG_START:
-        if (event->success) {
-            go_up(link);
-        }
+        link->check_at_us = 0; /* the server is there: ask it now */
         break;
     case TAG_SEND:
         link->handler.sent(link->handler.arg, event->success);

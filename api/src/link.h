@@ -20,7 +20,7 @@ struct link;
 
 struct link_handler {
     void *arg;
-    void (*up)(void *arg); /* messages may be sent */
+    void (*up)(void *arg); /* the server serves: messages may be sent */
     /* The message of link_send() has left; not good: the stream is broken, down() will follow. */
     void (*sent)(void *arg, bool good);
     /* One message came. False: it makes no sense, end the stream. */

@@ -143,6 +143,7 @@ static struct outbox_message *take_resend(struct outbox *outbox)
             message->segments[kept++] = segment;
         }
         message->segment_count = kept;
+        message->resent = true;
         if (kept > 0) {
             return message;
         }
@@ -213,11 +214,15 @@ static void copy_reasons(const Tweetmesh__V1__PublishReply *reply, size_t column
     }
 }
 
-static void apply(const Tweetmesh__V1__PublishReply *reply, size_t column, struct publish_job *job,
-                  size_t index)
+static void apply(const Tweetmesh__V1__PublishReply *reply, size_t column, bool resent,
+                  struct publish_job *job, size_t index)
 {
     struct event *event = &job->events->at[index];
     event->code = code_from_wire(reply->codes[column]);
+    if (resent && mesh_code_retryable(event->code)) {
+        /* "Not stored" speaks of this time; the first time may have reached Kafka. */
+        event->code = MESH_DEADLINE_EXCEEDED;
+    }
     if (event->code == MESH_OK) {
         event->partition = reply->partitions[column];
         event->offset = reply->offsets[column];
@@ -236,7 +241,7 @@ static void apply_all(const struct outbox_message *message,
         for (size_t k = segment->first; k < segment->end; k++) {
             if (events_sends(segment->job->events, k)) {
                 if (!segment->job->finished) {
-                    apply(reply, column, segment->job, k);
+                    apply(reply, column, message->resent, segment->job, k);
                 }
                 column++;
             }

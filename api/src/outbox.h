@@ -31,6 +31,7 @@ struct outbox_message {
     uint64_t sequence;
     int64_t sent_us;
     size_t event_count; /* that are sent: without those refused here */
+    bool resent;        /* an earlier stream may have delivered it */
     size_t segment_count;
     struct outbox_segment segments[];
 };

@@ -94,7 +94,14 @@ static struct publish *client_of(uint16_t port, uint32_t down_ms_max, uint32_t r
 struct fixture {
     struct ingest_server *server;
     struct publish *publish;
+    size_t streams_before;
 };
+
+static bool has_more_streams(void *arg)
+{
+    const struct fixture *fixture = arg;
+    return ingest_server_streams(fixture->server) > fixture->streams_before;
+}
 
 static int setup(void **state)
 {
@@ -267,6 +274,40 @@ static void test_an_unknown_sequence_breaks_the_stream(void **state)
     expect_resend(*state, INGEST_UNKNOWN_SEQUENCE);
 }
 
+/* The first stream ends without an answer, the second one refuses: nobody knows about the first. */
+static void test_a_refusal_of_what_was_resent_is_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order order;
+    order_init(&order, GOOD);
+    ingest_server_fail_with(fixture->server, MESH_UNAVAILABLE);
+    ingest_server_set_mode(fixture->server, INGEST_BREAKS);
+    submit(fixture->publish, &order);
+    support_wait(two_streams, fixture->server);
+    ingest_server_set_mode(fixture->server, INGEST_FAILS);
+    expect_done(&order);
+    assert_int_equal(order.events.at[0].code, MESH_DEADLINE_EXCEEDED);
+    events_done(&order.events);
+}
+
+static void test_a_server_that_does_not_serve_gets_no_messages(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order order;
+    publish_free(fixture->publish);
+    ingest_server_set_serving(fixture->server, false);
+    fixture->streams_before = ingest_server_streams(fixture->server);
+    fixture->publish = client_of(ingest_server_port(fixture->server), 60000, 60000);
+    order_init(&order, GOOD);
+    submit(fixture->publish, &order);
+    support_wait(has_more_streams, fixture);
+    assert_int_equal(ingest_server_events(fixture->server), 0);
+    ingest_server_set_serving(fixture->server, true);
+    expect_done(&order);
+    assert_int_equal(order.events.at[0].code, MESH_OK);
+    events_done(&order.events);
+}
+
 static void test_withdrawn_after_it_was_sent_is_unknown(void **state)
 {
     struct fixture *fixture = *state;
@@ -388,6 +429,8 @@ int main(void)
         WITH_SERVER(test_large_jobs_are_split),
         WITH_SERVER(test_replies_may_come_in_any_order),
         WITH_SERVER(test_a_broken_stream_is_resent),
+        WITH_SERVER(test_a_refusal_of_what_was_resent_is_unknown),
+        WITH_SERVER(test_a_server_that_does_not_serve_gets_no_messages),
         WITH_SERVER(test_too_few_columns_break_the_stream),
         WITH_SERVER(test_an_unknown_sequence_breaks_the_stream),
         WITH_SERVER(test_withdrawn_after_it_was_sent_is_unknown),

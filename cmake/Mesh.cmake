@@ -67,6 +67,9 @@ function(mesh_target name)
     if(type STREQUAL "EXECUTABLE" AND MESH_HARDEN)
         target_link_options(${name} PRIVATE -pie)
     endif()
+    if(type STREQUAL "EXECUTABLE" AND MESH_SANITIZE STREQUAL "thread")
+        target_link_libraries(${name} PRIVATE mesh-tsan)
+    endif()
 endfunction()
 
 # mesh_program(NAME SOURCES ... LIBRARIES ...): a static library NAME-core of all sources but
@@ -82,10 +85,10 @@ function(mesh_program name)
     mesh_target(${name})
 endfunction()
 
-# mesh_test(FILE [LIBRARIES ...] [TIMEOUT seconds] [LABELS ...]): tests/test_<noun>.c of this folder
+# mesh_test(FILE [LIBRARIES ...] [TIMEOUT seconds]): tests/test_<noun>.c of this folder
 # becomes the CTest case <folder>.<noun>.
 function(mesh_test file)
-    cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES;LABELS" ${ARGN})
+    cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
     if(NOT BUILD_TESTING)
         return()
     endif()
@@ -101,7 +104,7 @@ function(mesh_test file)
         set(arg_TIMEOUT 60)
     endif()
     set_tests_properties(${folder}.${noun} PROPERTIES
-        TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_LABELS}"
+        TIMEOUT ${arg_TIMEOUT} LABELS unit
         ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()
 

@@ -120,6 +120,11 @@ static yyjson_mut_val *convert(yyjson_mut_doc *doc, yyjson_val *schema)
             yyjson_mut_obj_add(out, yyjson_val_mut_copy(doc, key), yyjson_val_mut_copy(doc, value));
         }
     }
+    if (yyjson_equals_str(yyjson_obj_get(schema, "type"), "string") &&
+        yyjson_obj_get(schema, "enum") == NULL) {
+        /* A rule of all streams that the subset of JSON Schema has no keyword for. */
+        yyjson_mut_obj_add_str(doc, out, "pattern", "^[^\\u0000]*$");
+    }
     return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/macros.h"
+#include "peer_call.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 
 #include <assert.h>
@@ -16,34 +17,6 @@
 #include <string.h>
 
 #define IDS_MAX 65536
-
-struct peer_call;
-
-/* What a completion belongs to. */
-struct tag {
-    enum { TAG_NEW, TAG_RECEIVED, TAG_SENT, TAG_CLOSED } kind;
-    struct peer_call *call;
-};
-
-/* A reply that waits for the one before it to be sent. */
-struct reply {
-    struct reply *next;
-    grpc_byte_buffer *message;
-};
-
-struct peer_call {
-    grpc_call *call;
-    grpc_call_details details;
-    grpc_metadata_array metadata;
-    grpc_byte_buffer *received;
-    struct reply *replies;
-    struct reply *held; /* INGEST_REVERSES */
-    bool sending;
-    bool metadata_sent;
-    int cancelled;
-    int open_ops;
-    struct tag tag_new, tag_received, tag_sent, tag_closed;
-};
 
 struct ingest_server {
     grpc_server *server;
@@ -63,94 +36,6 @@ struct ingest_server {
     char (*ids)[37];
 };
 
-static void await_call(struct ingest_server *server)
-{
-    struct peer_call *call = mesh_new(struct peer_call);
-    call->tag_new = (struct tag){TAG_NEW, call};
-    call->tag_received = (struct tag){TAG_RECEIVED, call};
-    call->tag_sent = (struct tag){TAG_SENT, call};
-    call->tag_closed = (struct tag){TAG_CLOSED, call};
-    grpc_call_details_init(&call->details);
-    grpc_metadata_array_init(&call->metadata);
-    call->open_ops = 1;
-    grpc_server_request_call(server->server, &call->call, &call->details, &call->metadata,
-                             server->cq, server->cq, &call->tag_new);
-}
-
-static void call_free(struct peer_call *call)
-{
-    grpc_call_details_destroy(&call->details);
-    grpc_metadata_array_destroy(&call->metadata);
-    while (call->replies != NULL) {
-        struct reply *next = call->replies->next;
-        grpc_byte_buffer_destroy(call->replies->message);
-        free(call->replies);
-        call->replies = next;
-    }
-    if (call->held != NULL) {
-        grpc_byte_buffer_destroy(call->held->message);
-        free(call->held);
-    }
-    if (call->received != NULL) {
-        grpc_byte_buffer_destroy(call->received);
-    }
-    if (call->call != NULL) {
-        grpc_call_unref(call->call);
-    }
-    free(call);
-}
-
-static void start(struct peer_call *call, const grpc_op *ops, size_t count, struct tag *tag)
-{
-    call->open_ops++;
-    grpc_call_error error = grpc_call_start_batch(call->call, ops, count, tag, NULL);
-    assert(error == GRPC_CALL_OK);
-    (void)error;
-}
-
-static void receive(struct peer_call *call)
-{
-    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
-    op.data.recv_message.recv_message = &call->received;
-    start(call, &op, 1, &call->tag_received);
-}
-
-static void send_next(struct peer_call *call)
-{
-    struct reply *reply = call->replies;
-    if (reply == NULL || call->sending) {
-        return;
-    }
-    call->replies = reply->next;
-    call->sending = true;
-    grpc_op ops[2] = {
-        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = reply->message},
-        {.op = GRPC_OP_SEND_INITIAL_METADATA}};
-    start(call, ops, call->metadata_sent ? 1 : 2, &call->tag_sent);
-    call->metadata_sent = true;
-    grpc_byte_buffer_destroy(reply->message);
-    free(reply);
-}
-
-static void queue_reply(struct peer_call *call, struct reply *reply)
-{
-    struct reply **end = &call->replies;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = reply;
-    send_next(call);
-}
-
-static struct reply *reply_new(const void *bytes, size_t size)
-{
-    struct reply *reply = mesh_new(struct reply);
-    grpc_slice slice = grpc_slice_from_copied_buffer(bytes, size);
-    reply->message = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_slice_unref(slice);
-    return reply;
-}
-
 static void remember(struct ingest_server *server, const Tweetmesh__V1__PublishRequest *request)
 {
     server->messages++;
@@ -166,8 +51,8 @@ static void remember(struct ingest_server *server, const Tweetmesh__V1__PublishR
     }
 }
 
-static struct reply *make_reply(struct ingest_server *server,
-                                const Tweetmesh__V1__PublishRequest *request)
+static struct peer_reply *make_reply(struct ingest_server *server,
+                                     const Tweetmesh__V1__PublishRequest *request)
 {
     size_t count = request->n_events;
     uint32_t *codes = mesh_new_array(uint32_t, count + 1);
@@ -199,7 +84,7 @@ static struct reply *make_reply(struct ingest_server *server,
     size_t size = tweetmesh__v1__publish_reply__get_packed_size(&reply);
     uint8_t *bytes = mesh_alloc(size + 1);
     tweetmesh__v1__publish_reply__pack(&reply, bytes);
-    struct reply *made = reply_new(bytes, size);
+    struct peer_reply *made = peer_reply_new(bytes, size);
     free(bytes);
     free(codes);
     free(partitions);
@@ -213,30 +98,28 @@ static void handle_request(struct ingest_server *server, struct peer_call *call,
     pthread_mutex_lock(&server->mutex);
     remember(server, request);
     enum ingest_mode mode = server->mode;
-    struct reply *reply = make_reply(server, request);
+    struct peer_reply *reply = make_reply(server, request);
     pthread_mutex_unlock(&server->mutex);
     switch (mode) {
     case INGEST_HOLDS:
-        grpc_byte_buffer_destroy(reply->message);
-        free(reply);
+        peer_reply_free(reply);
         break;
     case INGEST_BREAKS:
-        grpc_byte_buffer_destroy(reply->message);
-        free(reply);
+        peer_reply_free(reply);
         grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE, "told to break", NULL);
         break;
     case INGEST_REVERSES:
         if (call->held == NULL) {
             call->held = reply;
         } else {
-            struct reply *earlier = call->held;
+            struct peer_reply *earlier = call->held;
             call->held = NULL;
-            queue_reply(call, reply);
-            queue_reply(call, earlier);
+            peer_call_reply(call, reply);
+            peer_call_reply(call, earlier);
         }
         break;
     default:
-        queue_reply(call, reply);
+        peer_call_reply(call, reply);
         break;
     }
 }
@@ -257,7 +140,7 @@ static void handle_received(struct ingest_server *server, struct peer_call *call
     handle_request(server, call, request);
     tweetmesh__v1__publish_request__free_unpacked(request, NULL);
     grpc_slice_unref(bytes);
-    receive(call);
+    peer_call_receive(call);
 }
 
 static void answer_check(struct ingest_server *server, struct peer_call *call)
@@ -268,20 +151,21 @@ static void answer_check(struct ingest_server *server, struct peer_call *call)
     grpc_slice slice = grpc_slice_from_copied_buffer((const char *)health, sizeof(health));
     grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
-    start(call,
-          (grpc_op[]){{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                      {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message},
-                      {.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
-                       .data.send_status_from_server.status = GRPC_STATUS_OK},
-                      {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-                       .data.recv_close_on_server.cancelled = &call->cancelled}},
-          4, &call->tag_closed);
+    peer_call_start(
+        call,
+        (grpc_op[]){{.op = GRPC_OP_SEND_INITIAL_METADATA},
+                    {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = message},
+                    {.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                     .data.send_status_from_server.status = GRPC_STATUS_OK},
+                    {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                     .data.recv_close_on_server.cancelled = &call->cancelled}},
+        4, &call->tag_closed);
     grpc_byte_buffer_destroy(message);
 }
 
 static void handle_new(struct ingest_server *server, struct peer_call *call)
 {
-    await_call(server);
+    peer_call_await(server->server, server->cq);
     if (grpc_slice_str_cmp(call->details.method, "/grpc.health.v1.Health/Check") == 0) {
         answer_check(server, call);
         return;
@@ -292,8 +176,8 @@ static void handle_new(struct ingest_server *server, struct peer_call *call)
     pthread_mutex_unlock(&server->mutex);
     grpc_op closed = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
     closed.data.recv_close_on_server.cancelled = &call->cancelled;
-    start(call, &closed, 1, &call->tag_closed);
-    receive(call);
+    peer_call_start(call, &closed, 1, &call->tag_closed);
+    peer_call_receive(call);
 }
 
 static void *run(void *arg)
@@ -305,7 +189,7 @@ static void *run(void *arg)
         if (event.type == GRPC_QUEUE_SHUTDOWN) {
             return NULL;
         }
-        struct tag *tag = event.tag;
+        struct peer_tag *tag = event.tag;
         if (tag == NULL) {
             grpc_completion_queue_shutdown(server->cq); /* the server has shut down */
             continue;
@@ -318,11 +202,11 @@ static void *run(void *arg)
         } else if (tag->kind == TAG_SENT) {
             call->sending = false;
             if (event.success) {
-                send_next(call);
+                peer_call_send_next(call);
             }
         }
         if (--call->open_ops == 0) {
-            call_free(call);
+            peer_call_free(call);
         }
     }
 }
@@ -346,7 +230,7 @@ struct ingest_server *ingest_server_new(uint16_t port)
     assert(bound > 0);
     server->port = (uint16_t)bound;
     grpc_server_start(server->server);
-    await_call(server);
+    peer_call_await(server->server, server->cq);
     pthread_create(&server->thread, NULL, run, server);
     return server;
 }

@@ -24,14 +24,17 @@ static void expect_schema(const char *from, const char *to)
     yyjson_mut_doc_free(doc);
 }
 
+/* Strings with U+0000 are refused in every stream. */
+#define NO_NUL "\"pattern\":\"^[^\\\\u0000]*$\""
+
 static void test_aliases_become_properties_that_exclude_each_other(void **state)
 {
     (void)state;
     expect_schema(
         "{\"type\":\"object\",\"required\":[\"a\",\"c\"],\"properties\":{"
         "\"a\":{\"type\":\"string\",\"x-aliases\":[\"b\"]},\"c\":{\"type\":\"integer\"}}}",
-        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},"
-        "\"b\":{\"type\":\"string\",\"x-alias-of\":\"a\"},\"c\":{\"type\":\"integer\"}},"
+        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"," NO_NUL "},"
+        "\"b\":{\"type\":\"string\"," NO_NUL ",\"x-alias-of\":\"a\"},\"c\":{\"type\":\"integer\"}},"
         "\"required\":[\"c\"],"
         "\"allOf\":[{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}]}");
     expect_schema("{\"type\":\"object\",\"properties\":{\"a\":{\"x-aliases\":[\"b\"]}}}",

@@ -130,11 +130,30 @@ static uint8_t group_of(const struct mesh_stream *stream, const bson_iter_t *val
     return mesh_stream_group(stream, mesh_bytes_of(text, size));
 }
 
+/* Names the server to ask, so that a cursor goes on where it began. NULL: none can be reached; else
+ * the caller's. */
+static bson_t *server_opts(mongoc_client_t *client, bson_error_t *error)
+{
+    mongoc_server_description_t *server = mongoc_client_select_server(client, false, NULL, error);
+    bson_t *opts = NULL;
+
+    if (server != NULL) {
+        opts = BCON_NEW("serverId", BCON_INT32((int32_t)mongoc_server_description_id(server)));
+        mongoc_server_description_destroy(server);
+    }
+    return opts;
+}
+
 /* A cursor over the documents' number by the value of count_by. Written as a command, because
  * mongoc_collection_aggregate() of 1.30.4 takes the namespace for the database and refuses it. */
 static mongoc_cursor_t *group_cursor(struct stores *stores, const struct mesh_stream *stream,
                                      bson_error_t *error)
 {
+    mongoc_client_t *client = mesh_mongo_client(stores->mongo);
+    bson_t *opts = server_opts(client, error);
+    if (opts == NULL) {
+        return NULL;
+    }
     char *field = stream->count_by == NULL ? NULL : mesh_format("$%s", stream->count_by);
     bson_t *command =
         BCON_NEW("aggregate", BCON_UTF8(stream->collection), "cursor", "{", "}", "pipeline", "[",
@@ -143,15 +162,15 @@ static mongoc_cursor_t *group_cursor(struct stores *stores, const struct mesh_st
     bson_t reply;
     mongoc_cursor_t *cursor = NULL;
 
-    if (mongoc_client_read_command_with_opts(mesh_mongo_client(stores->mongo),
-                                             stores->config->mongodb_database, command, NULL, NULL,
-                                             &reply, error)) {
-        cursor = mongoc_cursor_new_from_command_reply_with_opts(mesh_mongo_client(stores->mongo),
-                                                                &reply, NULL); /* takes it */
+    if (mongoc_client_read_command_with_opts(client, stores->config->mongodb_database, command,
+                                             NULL, opts, &reply, error)) {
+        cursor =
+            mongoc_cursor_new_from_command_reply_with_opts(client, &reply, opts); /* takes it */
     } else {
         bson_destroy(&reply);
     }
     bson_destroy(command);
+    bson_destroy(opts);
     free(field);
     return cursor;
 }

@@ -21,7 +21,7 @@ struct redis_fixture_options {
     const char *password; /* NULL: none; kept */
 };
 
-/* Starts it and waits until it answers. */
+/* Starts it and waits until it answers; the process ignores SIGPIPE from now on. */
 struct redis_fixture *redis_fixture_new(const struct redis_fixture_options *options);
 /* "unix://…" and "redis://127.0.0.1:port"; both live as long as the fixture. */
 const char *redis_fixture_url(const struct redis_fixture *fixture);

@@ -49,7 +49,7 @@ static const struct mesh_option options[] = {
      "KiB of events waiting for Kafka; beyond it callers get RESOURCE_EXHAUSTED."},
     {"QUEUE_LEN_MAX", MESH_UINT, AT(queue_len_max), "100000", 1, 10000000,
      "Events waiting for Kafka; beyond it callers get RESOURCE_EXHAUSTED."},
-    {"STREAMS_DIR", MESH_TEXT, AT(streams_dir), "streams", 1, 4096,
+    {"STREAMS_DIR", MESH_TEXT, AT(streams_dir), "./streams", 1, 4096,
      "Folder of the stream files."},
 };
 /* clang-format on */

@@ -27,15 +27,18 @@ struct watcher {
 };
 
 struct health {
-    pthread_mutex_t mutex; /* guards everything below; taken before a call's mutex */
-    bool is_serving;
+    health_probe_fn *probe;
+    void *arg;
+    pthread_mutex_t mutex;    /* guards everything below; taken before a call's mutex */
     struct watcher *watchers; /* at most as many as there may be calls */
 };
 
-struct health *health_new(void)
+struct health *health_new(health_probe_fn *probe, void *arg)
 {
     struct health *health = mesh_new(struct health);
 
+    health->probe = probe;
+    health->arg = arg;
     pthread_mutex_init(&health->mutex, NULL);
     return health;
 }
@@ -66,13 +69,12 @@ static bool asked_read(struct mesh_bytes message, bool *out_known)
     return true;
 }
 
-/* Mutex held. */
 static serving_status status_of(const struct health *health, bool known)
 {
     if (!known) {
         return service_unknown;
     }
-    return health->is_serving ? serving : not_serving;
+    return health->probe(health->arg) ? serving : not_serving;
 }
 
 static void on_check(void *arg, struct call *call, struct mesh_bytes message, bool draining)
@@ -89,13 +91,10 @@ static void on_check(void *arg, struct call *call, struct mesh_bytes message, bo
         call_fail(call, MESH_NOT_FOUND, "no such service");
         return;
     }
-    pthread_mutex_lock(&health->mutex);
-    serving_status status = status_of(health, known);
-    pthread_mutex_unlock(&health->mutex);
-    call_reply(call, response(status));
+    call_reply(call, response(status_of(health, known)));
 }
 
-/* Mutex held. What cannot be sent now is sent at the next health_set(). */
+/* Mutex held. What cannot be sent now is sent at the next health_tell(). */
 static void watcher_tell(struct health *health, struct watcher *watcher)
 {
     serving_status status = status_of(health, watcher->known);
@@ -151,10 +150,9 @@ void health_methods(struct health *health, struct method out[static HEALTH_METHO
                              .closed = on_watch_closed};
 }
 
-void health_set(struct health *health, bool is_serving)
+void health_tell(struct health *health)
 {
     pthread_mutex_lock(&health->mutex);
-    health->is_serving = is_serving;
     for (struct watcher *watcher = health->watchers; watcher != NULL; watcher = watcher->next) {
         watcher_tell(health, watcher);
     }

@@ -29,14 +29,21 @@ struct program {
     atomic_bool ready; /* started, and not yet told to end */
 };
 
-static void on_tick(void *arg)
+static bool is_serving(void *arg)
 {
     struct program *program = arg;
     struct mesh_buffer reason = {0};
     bool serving = atomic_load(&program->ready) && publisher_ready(program->publisher, &reason);
 
-    health_set(program->health, serving);
     mesh_buffer_done(&reason);
+    return serving;
+}
+
+static void on_tick(void *arg)
+{
+    struct program *program = arg;
+
+    health_tell(program->health);
 }
 
 static bool ops_start(struct program *program, struct mesh_error *err)
@@ -75,7 +82,7 @@ static bool publisher_start(struct program *program, struct mesh_error *err)
 static bool services_start(struct program *program, struct mesh_error *err)
 {
     program->ingest = ingest_new(program->streams, program->publisher);
-    program->health = health_new();
+    program->health = health_new(is_serving, program);
     program->reflection = reflection_new(err);
     if (program->reflection == NULL) {
         return false;
@@ -166,7 +173,7 @@ int main(int argc, char **argv)
         mesh_log(MESH_LOG_INFO, "draining", MESH_LOG_INT("ms_max", program.config.drain_ms_max));
         mesh_ops_set_ready(program.ops, false);
         atomic_store(&program.ready, false);
-        health_set(program.health, false);
+        health_tell(program.health);
         mesh_shutdown_delay(program.config.drain_delay_ms);
     }
     end(&program);

@@ -16,6 +16,7 @@
 #include "reflection.h"
 #include "server.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const char info_path[] = "/grpc.reflection.v1alpha.ServerReflection/Serve
 
 struct fixture {
     struct health *health;
+    atomic_bool serving;
     struct reflection *reflection;
     struct method methods[METHOD_COUNT];
     struct server *server;
@@ -52,12 +54,17 @@ static struct server *server_at(struct fixture *fixture, const char *listen, str
                       err);
 }
 
+static bool is_serving(void *arg)
+{
+    return atomic_load((atomic_bool *)arg);
+}
+
 static int set_up(void **state)
 {
     struct fixture *fixture = mesh_new(struct fixture);
     struct mesh_error err = {0};
 
-    fixture->health = health_new();
+    fixture->health = health_new(is_serving, &fixture->serving);
     fixture->reflection = reflection_new(&err);
     assert_non_null(fixture->reflection);
     health_methods(fixture->health, fixture->methods);
@@ -173,13 +180,13 @@ static int checked_health(struct fixture *fixture, const char *service, grpc_sta
     return status;
 }
 
-static void test_health_says_what_was_set(void **state)
+static void test_health_says_what_the_probe_says_now(void **state)
 {
     struct fixture *fixture = *state;
 
     (void)checked_health(fixture, "none.Such", GRPC_STATUS_NOT_FOUND);
     assert_int_equal(checked_health(fixture, "", GRPC_STATUS_OK), 2);
-    health_set(fixture->health, true);
+    atomic_store(&fixture->serving, true);
     assert_int_equal(checked_health(fixture, "", GRPC_STATUS_OK), 1);
     assert_int_equal(checked_health(fixture, "tweetmesh.v1.Ingest", GRPC_STATUS_OK), 1);
 }
@@ -196,7 +203,8 @@ static void test_a_watcher_is_told_each_change_until_the_server_ends(void **stat
     client_send_end(&call);
     assert_true(client_receive(&call, &reply));
     assert_int_equal(health_status(&reply), 2);
-    health_set(fixture->health, true);
+    atomic_store(&fixture->serving, true);
+    health_tell(fixture->health);
     assert_true(client_receive(&call, &reply));
     assert_int_equal(health_status(&reply), 1);
     server_drain(fixture->server, CLIENT_WAIT_MS);
@@ -220,7 +228,8 @@ static void test_a_watcher_that_goes_is_forgotten(void **state)
     client_cancel(&call);
     client_call_end(&call);
     server_drain(fixture->server, CLIENT_WAIT_MS);
-    health_set(fixture->health, true); /* nobody left: AddressSanitizer would tell */
+    atomic_store(&fixture->serving, true);
+    health_tell(fixture->health); /* nobody left: AddressSanitizer would tell */
     mesh_buffer_done(&request);
     mesh_buffer_done(&reply);
 }
@@ -316,7 +325,7 @@ int main(void)
         CASE(test_a_port_in_use_is_an_error),
         CASE(test_malformed_addresses_are_errors),
         CASE(test_a_socket_somebody_listens_on_is_left_alone_and_a_stale_one_replaced),
-        CASE(test_health_says_what_was_set),
+        CASE(test_health_says_what_the_probe_says_now),
         CASE(test_a_watcher_is_told_each_change_until_the_server_ends),
         CASE(test_a_watcher_that_goes_is_forgotten),
         CASE(test_reflection_finds_what_is_served_and_nothing_else),

@@ -93,12 +93,21 @@ def judge_alike(client: Client, path: str, judge: jsonschema.Draft202012Validato
     if isinstance(value, list):
         value = {"list": value}  # an array would be a batch
     answer = client.post(path, value)
-    fits = judge.is_valid(value)
+    fits = judge.is_valid(value) and not holds_nul(value)
     assert answer.status == (202 if fits else 422), f"jsonschema: fits={fits}; api: {answer.status} {answer.body!r}"
-    if not fits:
+    if not judge.is_valid(value):
         pointers = {pointer(error) for error in judge.iter_errors(value)}
         named = {error["pointer"] for error in answer.json["errors"]}
         assert any(name.startswith(tuple(pointers)) for name in named), f"api {named}, jsonschema {pointers}"
+
+
+def holds_nul(value: object) -> bool:
+    """U+0000 in a string fits no stream, whatever its schema says (streams/README.md)."""
+    if isinstance(value, dict):
+        return any(holds_nul(each) for item in value.items() for each in item)
+    if isinstance(value, list):
+        return any(holds_nul(each) for each in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def pointer(error: jsonschema.ValidationError) -> str:
@@ -106,16 +115,21 @@ def pointer(error: jsonschema.ValidationError) -> str:
 
 
 @given(value=TWEETS | VALUES)
-@example(value={"text": "x", "country": "US", "created_at": "1990-12-31T23:59:60Z"})
 @example(value={"text": "\x00", "country": "\x00"})
 @example(value={"text": "🌧" * 4000, "country": "é" * 64})
 def test_tweets_are_judged_as_jsonschema_does(entrance: Tested, client: Client, value: object) -> None:
     judge_alike(client, entrance.stream.path, validator(entrance.stream.schema), value)
 
 
+def test_a_leap_second_is_a_date_time(entrance: Tested, client: Client) -> None:
+    """As RFC 3339, 5.6 says; python3-rfc3339-validator, which jsonschema asks, does not know them."""
+    value = {"text": "x", "country": "US", "created_at": "1990-12-31T23:59:60Z"}
+    assert client.post(entrance.stream.path, value).status == 202
+
+
 @given(value=NEAR | VALUES)
 @example(value={"kind": "a", "count": 3.0, "version": 2.0, "ratio": 0.25, "name": "🌧🌧"})
-@example(value={"kind": "a", "count": 1e400 if False else 1000.0000000000001})
+@example(value={"kind": "a", "count": 1000.0000000000001})
 @example(value={"kind": "a", "place": {"lat": 90, "open": {"deep": [1, {"x": None}]}}})
 def test_every_keyword_is_judged_as_jsonschema_does(every_keyword: Tested, value: object) -> None:
     judge_alike(_client_of(every_keyword), "/things", validator(EVERY_KEYWORD), value)

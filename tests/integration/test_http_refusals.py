@@ -153,9 +153,7 @@ def test_too_long_a_target_is_414(entrance: Tested) -> None:
 
 def test_too_large_a_head_is_431(entrance: Tested) -> None:
     fields = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 4000) for number in range(40))
-    answer = talk(
-        entrance.http_port, [b"POST /input HTTP/1.1\r\nHost: x\r\n" + fields + b"Connection: close\r\n\r\n"]
-    )
+    answer = talk(entrance.http_port, [b"POST /input HTTP/1.1\r\nHost: x\r\n" + fields + b"Connection: close\r\n\r\n"])
     assert answer.startswith(b"HTTP/1.1 431 "), answer[:200]
 
 

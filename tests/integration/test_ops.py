@@ -151,6 +151,6 @@ def test_stage_latency_reaches_the_archive(make_mesh) -> None:
     assert any("_seconds_count" in sample for sample in names)
     archived = wait_for(
         "the consumer counts what it archived",
-        lambda: mesh["kafka-consumer"].metric("tweetmesh_archived_events_total"),
+        lambda: mesh["kafka-consumer"].metric("tweetmesh_archived_total"),
     )
     assert archived == 100

@@ -37,7 +37,7 @@ def crowd_works(crowd: Crowd) -> bool:
 
 def archived_by(consumer: Program) -> float:
     """Documents that this instance has handed to MongoDB."""
-    return consumer.metric("tweetmesh_archived_events_total")
+    return consumer.metric("tweetmesh_archived_total")
 
 
 def test_the_first_consumer_leaves_and_the_second_goes_on(mesh: Tested) -> None:

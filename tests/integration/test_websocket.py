@@ -7,6 +7,7 @@ Method: python's websocket client on both subprotocols, with good frames, lies a
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,11 +50,17 @@ def see(viewer: websocket.WebSocket, what: str, wanted: Callable[[str], bool]) -
     raise AssertionError(f"{what} was not shown; last message {last[:500]}")
 
 
-def test_the_live_page_is_served(shared_mesh: Tested) -> None:
-    answer = shared_mesh.client("ws-redis", "ws").get("/")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/html")
-    assert b"live.v1" in answer.body
+def test_the_live_page_and_what_it_needs_are_served(shared_mesh: Tested) -> None:
+    client = shared_mesh.client("ws-redis", "ws")
+    page = client.get("/")
+    assert page.status == 200
+    assert page.headers["content-type"].startswith("text/html")
+    needed = re.findall(r'(?:src|href)="([^":]+)"', page.body.decode())
+    assert needed, "the page has neither script nor style"
+    parts = [client.get("/" + name.lstrip("./")) for name in needed]
+    assert [part.status for part in parts] == [200] * len(parts)
+    assert any(b"live.v1" in part.body for part in parts), "nothing on the page speaks live.v1"
+    assert client.get("/no-such-file").status == 404
 
 
 def test_browsers_see_totals_and_groups(make_mesh) -> None:

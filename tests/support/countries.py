@@ -11,7 +11,7 @@ ISO_3166 = Path("/usr/share/iso-codes/json/iso_3166-1.json")
 UNKNOWN = "Unknown"
 
 
-# Where ISO's name, shortened, is not what people say.
+# Where ISO's name, shortened, is not what people say; and one that people use and ISO does not have.
 SPOKEN = {
     "BN": "Brunei",
     "BQ": "Caribbean Netherlands",
@@ -22,6 +22,7 @@ SPOKEN = {
     "VA": "Vatican City",
     "VG": "British Virgin Islands",
     "VI": "U.S. Virgin Islands",
+    "XK": "Kosovo",
 }
 
 

@@ -47,6 +47,17 @@ class Counts:
     watermarks: dict[int, int]
 
 
+def seen_in_redis(counts: Counts, shown: dict[str, int], shown_total: int) -> dict[str, int]:
+    """All figures under names of their own, so that differences can be listed."""
+    return {
+        **{f"count of {name}": count for name, count in counts.groups.items()},
+        **{f"shown count of {name}": count for name, count in shown.items()},
+        **{f"watermark of partition {partition}": mark for partition, mark in counts.watermarks.items()},
+        "total": counts.total,
+        "shown total": shown_total,
+    }
+
+
 class Log:
     """Kafka as others see it; one connection for the whole run, because making and closing one takes a second."""
 
@@ -57,9 +68,18 @@ class Log:
         self._producer = Producer({**common, "acks": "all"})
 
     def ends(self, topic: str) -> dict[int, int]:
-        partitions = self._consumer.list_topics(topic, timeout=20).topics[topic].partitions
+        for left in poll_until(60, 0.2):
+            try:
+                return self._ends(topic)
+            except KafkaException:  # a broker that has just come back, a topic that was just made
+                if left < 1:
+                    raise
+        raise AssertionError(f"Kafka does not tell the ends of {topic}")
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        partitions = self._consumer.list_topics(topic, timeout=5).topics[topic].partitions
         places = [TopicPartition(topic, at) for at in partitions]
-        found = {place.partition: self._consumer.get_watermark_offsets(place, timeout=20)[1] for place in places}
+        found = {place.partition: self._consumer.get_watermark_offsets(place, timeout=5)[1] for place in places}
         return {partition: end for partition, end in found.items() if end > 0}
 
     def records(self, topic: str) -> list[Record]:
@@ -181,13 +201,15 @@ class Judge:
         wait_for("the archive has every event", lambda: self._archived(stream) >= len(first_of), seconds)
         documents = self.documents(stream)
         assert set(documents) == set(first_of), "ids in the archive are not those in Kafka"
-        expected = (Counts(groups, len(first_of), ends), groups, len(first_of))
-        last = None
+        expected = seen_in_redis(Counts(groups, len(first_of), ends), groups, len(first_of))
+        seen: dict[str, int] = {}
         for _ in poll_until(seconds, 0.1):
-            last = (self.counts(stream), self.shown(stream), self.shown_total(stream))
-            if last == expected:
+            seen = seen_in_redis(self.counts(stream), self.shown(stream), self.shown_total(stream))
+            if seen == expected:
                 return documents
-        raise AssertionError(f"Redis does not equal Kafka within {seconds:g} s\n  Kafka {expected}\n  Redis {last}")
+        differing = sorted(name for name in expected | seen if expected.get(name) != seen.get(name))
+        lines = [f"  {name}: Kafka {expected.get(name)}, Redis {seen.get(name)}" for name in differing]
+        raise AssertionError("\n".join([f"Redis does not equal Kafka within {seconds:g} s", *lines]))
 
     def _archived(self, stream: Stream) -> int:
         return self.database[stream.collection].count_documents({})

@@ -29,7 +29,7 @@ static const struct mesh_option options[] = {
      "How long Redis may take to connect or to answer."},
     {"REDIS_URL",      MESH_SECRET, AT(redis_url),      "redis://127.0.0.1:6379/0", 1, 1024,
      "redis://, rediss:// (TLS) or unix:// URL; may hold user and password."},
-    {"STREAMS_DIR",    MESH_TEXT,   AT(streams_dir),    "streams", 1, 4096,
+    {"STREAMS_DIR",    MESH_TEXT,   AT(streams_dir),    "./streams", 1, 4096,
      "Folder of the stream files."},
     {"VIEWERS_MAX",    MESH_UINT,   AT(viewers_max),    "1000",  1,   100000,
      "Browsers watching at a time; more are answered 503."},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
+#include "framing.h"
 #include "listen.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
@@ -175,6 +176,11 @@ static enum MHD_Result on_head(struct http *http, struct MHD_Connection *mhd, co
     if (exchange->head_too_large || exchange->path_too_long ||
         exchange->route->kind != ROUTE_STREAM || !route_takes(exchange->route, method)) {
         return MHD_YES;
+    }
+    if (!framing_is_clear(mhd)) {
+        struct answer answer;
+        answer_problem(PROBLEM_AMBIGUOUS, NULL, &answer);
+        return send_answer(exchange, &answer, NULL); /* libmicrohttpd then closes the connection */
     }
     exchange->request = open_request(exchange);
     if (!request_answers_early(exchange->request)) {

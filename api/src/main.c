@@ -163,7 +163,7 @@ int main(int argc, char **argv)
         mesh_ops_set_ready(program.ops, false);
         http_close_connections(program.http); /* clients that stay busy go elsewhere by and by */
         mesh_shutdown_delay(program.config.drain_delay_ms);
-        mesh_log(MESH_LOG_INFO, "stopping");
+        mesh_log(MESH_LOG_INFO, "draining");
     } else {
         mesh_log_error("start_failed", &err);
     }

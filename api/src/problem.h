@@ -26,6 +26,8 @@
       "send one whole gzip member, or no Content-Encoding")                                  \
     X(BAD_KEY,              400, "bad-idempotency-key",  "The Idempotency-Key cannot be used", \
       "send 1 to 255 visible ASCII characters")                                              \
+    X(AMBIGUOUS,            400, "ambiguous-head",       "The head can be read in two ways", \
+      "send one Content-Length or Transfer-Encoding, and at most one Idempotency-Key")       \
     X(NOT_FOUND,            404, "not-found",            "There is nothing at this path",    \
       "GET / lists the paths")                                                               \
     X(METHOD_NOT_ALLOWED,   405, "method-not-allowed",   "The path does not take this method", \

@@ -27,6 +27,38 @@ static void test_too_large_is_refused_before_it_is_read(void **state)
     http_client_close(&client);
 }
 
+/* What a proxy in front may read in another way than libmicrohttpd. */
+static void test_heads_that_can_be_read_in_two_ways_are_refused(void **state)
+{
+    static const char *const heads[] = {
+        "Content-Length: 2\r\nContent-Length: 3\r\n",
+        "Content-Length: 2\r\nContent-Length: 2\r\n",
+        "Content-Length: 2\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n",
+    };
+    struct http_fixture *f = *state;
+    for (size_t i = 0; i < MESH_COUNT_OF(heads); i++) {
+        struct http_client client;
+        char head[256];
+        http_client_connect(&client, f->port);
+        snprintf(head, sizeof(head), "POST /input HTTP/1.1\r\nHost: t\r\n" JSON "%s\r\n{}",
+                 heads[i]);
+        http_client_send_text(&client, head);
+        http_expect(&client, 400, "Connection: close");
+        http_client_close(&client);
+    }
+    assert_int_equal(ingest_server_events(f->server), 0);
+
+    /* A length beside chunks: libmicrohttpd's own refusal. */
+    struct http_client client;
+    http_client_connect(&client, f->port);
+    http_client_send_text(&client, "POST /input HTTP/1.1\r\nHost: t\r\n" JSON
+                                   "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n");
+    struct http_reply reply = http_client_reply(&client);
+    assert_int_equal(reply.status, 400);
+    http_reply_done(&reply);
+    http_client_close(&client);
+}
+
 /* The client sends all before it reads: the answer must not be lost. */
 static void test_too_large_is_told_to_clients_that_go_on_sending(void **state)
 {
@@ -199,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PATIENT(test_too_large_is_refused_before_it_is_read),
         PATIENT(test_too_large_is_told_to_clients_that_go_on_sending),
+        PATIENT(test_heads_that_can_be_read_in_two_ways_are_refused),
         PATIENT(test_too_long_heads_are_refused),
         PATIENT(test_a_gzip_bomb_is_refused),
         PATIENT(test_too_many_events_in_flight_are_refused_at_once),

@@ -72,7 +72,7 @@ static bool start(struct call *call, const grpc_op *ops, size_t count, struct op
     grpc_call_error error = grpc_call_start_batch(call->grpc, ops, count, operation, NULL);
 
     if (error != GRPC_CALL_OK) {
-        mesh_log(MESH_LOG_ERROR, "gRPC refuses an operation",
+        mesh_log(MESH_LOG_ERROR, "grpc_operation_refused",
                  MESH_LOG_TEXT("message", grpc_call_error_to_string(error)));
         call->broken = true;
         grpc_call_cancel(call->grpc, NULL);

@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     mesh_shutdown_catch_signals(); /* before any thread exists */
 
     if (!start(&program, &err)) {
-        mesh_log_error("start failed", &err);
+        mesh_log_error("start_failed", &err);
     } else {
         atomic_store(&program.ready, true);
         mesh_ops_set_ready(program.ops, true);

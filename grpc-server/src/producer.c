@@ -94,11 +94,11 @@ static void error_read(struct producer *producer, rd_kafka_event_t *event)
 
     if (rd_kafka_event_error_is_fatal(event)) {
         rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer->kafka, text, sizeof text);
-        mesh_log(MESH_LOG_ERROR, "producer is fatally wrong",
-                 MESH_LOG_TEXT("cause", rd_kafka_err2name(cause)), MESH_LOG_TEXT("message", text));
+        mesh_log(MESH_LOG_ERROR, "producer_fatal", MESH_LOG_TEXT("cause", rd_kafka_err2name(cause)),
+                 MESH_LOG_TEXT("message", text));
         atomic_store(&producer->fatal, true);
     } else {
-        mesh_log(MESH_LOG_WARN, "Kafka trouble",
+        mesh_log(MESH_LOG_WARN, "kafka_trouble",
                  MESH_LOG_TEXT("cause", rd_kafka_err2name(rd_kafka_event_error(event))),
                  MESH_LOG_TEXT("message", rd_kafka_event_error_string(event)));
     }

@@ -111,7 +111,7 @@ static void producer_replace(struct publisher *publisher)
     struct producer *new = producer_make(publisher, &err);
 
     if (new == NULL) {
-        mesh_log_error("producer cannot be replaced", &err); /* tried again at the next look */
+        mesh_log_error("producer_not_replaced", &err); /* tried again at the next look */
         return;
     }
     pthread_rwlock_wrlock(&publisher->producer_lock);
@@ -120,7 +120,7 @@ static void producer_replace(struct publisher *publisher)
     pthread_rwlock_unlock(&publisher->producer_lock);
     mesh_metric_add(publisher->restarts, 1);
     producer_free(old, 0);
-    mesh_log(MESH_LOG_WARN, "producer replaced",
+    mesh_log(MESH_LOG_WARN, "producer_replaced",
              MESH_LOG_INT("restarts", mesh_metric_value(publisher->restarts)));
 }
 
@@ -131,10 +131,9 @@ static void up_set(struct publisher *publisher, bool up, const struct mesh_error
     }
     mesh_metric_set(publisher->producer_up, up);
     if (up) {
-        mesh_log(MESH_LOG_INFO, "brokers answer",
-                 MESH_LOG_TEXT("brokers", publisher->options.brokers));
+        mesh_log(MESH_LOG_INFO, "kafka_back", MESH_LOG_TEXT("brokers", publisher->options.brokers));
     } else {
-        mesh_log_warn("brokers do not answer", err);
+        mesh_log_warn("kafka_away", err);
     }
 }
 
@@ -143,7 +142,7 @@ static void topics_set(struct publisher *publisher, const bool *ready)
     for (size_t i = 0; i < publisher->stream_count; i++) {
         if (atomic_exchange(&publisher->topic_ready[i], ready[i]) != ready[i]) {
             mesh_log(ready[i] ? MESH_LOG_INFO : MESH_LOG_WARN,
-                     ready[i] ? "topic is there" : "topic is missing",
+                     ready[i] ? "topic_back" : "topic_missing",
                      MESH_LOG_TEXT("topic", mesh_streams_at(publisher->options.streams, i)->topic));
         }
     }

@@ -356,7 +356,7 @@ void server_drain(struct server *server, uint32_t drain_ms)
         call_drain(call);
     }
     if (!down_wait(server, drain_ms)) {
-        mesh_log(MESH_LOG_WARN, "calls cancelled", MESH_LOG_INT("calls", server->call_count));
+        mesh_log(MESH_LOG_WARN, "calls_cancelled", MESH_LOG_INT("calls", server->call_count));
         pthread_mutex_unlock(&server->mutex);
         grpc_server_cancel_all_calls(server->grpc);
         pthread_mutex_lock(&server->mutex);

@@ -51,7 +51,7 @@ static void set_mongodb(struct loop *loop, const struct mesh_error *err)
 
     if (there != atomic_load(&loop->levels->mongodb)) {
         if (there) {
-            mesh_log(MESH_LOG_INFO, "mongodb_there");
+            mesh_log(MESH_LOG_INFO, "mongodb_back");
         } else {
             mesh_log_warn("mongodb_away", err);
         }

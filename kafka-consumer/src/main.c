@@ -65,6 +65,6 @@ out:
     mesh_ops_free(ops);
     mesh_streams_free(streams);
     mesh_config_done(&config_spec, &config);
-    mesh_log(MESH_LOG_INFO, "stopped", MESH_LOG_INT("exit_code", exit_code));
+    mesh_log(MESH_LOG_INFO, "ended", MESH_LOG_INT("exit_code", exit_code));
     return exit_code;
 }

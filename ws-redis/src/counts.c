@@ -161,7 +161,7 @@ static void note_away(struct counts *counts, const struct mesh_error *err)
         counts->backoff_us * 2 < BACKOFF_US_MAX ? counts->backoff_us * 2 : BACKOFF_US_MAX;
     if (!counts->told_away) {
         counts->told_away = true;
-        mesh_log_warn("redis away", err);
+        mesh_log_warn("redis_away", err);
         live_publish(counts->live, false);
     }
 }
@@ -172,7 +172,7 @@ static void note_answer(struct counts *counts)
     atomic_store(&counts->answered_us, mesh_clock_mono_us());
     if (counts->told_away) {
         counts->told_away = false;
-        mesh_log(MESH_LOG_INFO, "redis back",
+        mesh_log(MESH_LOG_INFO, "redis_back",
                  MESH_LOG_INT("hints_dropped", mesh_metric_value(counts->queue_full)));
     }
 }

@@ -85,7 +85,7 @@ static void end(struct program *program)
 
     hub_drain(program->hub, drain_ms); /* feeders go to another replica */
     if (program->counts != NULL && !counts_drain(program->counts, drain_ms)) {
-        mesh_log(MESH_LOG_WARN, "hints left", MESH_LOG_TEXT("then", "the consumer counts them"));
+        mesh_log(MESH_LOG_WARN, "hints_left", MESH_LOG_TEXT("then", "the consumer counts them"));
     }
     hub_free(program->hub, drain_ms); /* viewers have seen the last numbers */
     mesh_ops_free(program->ops);      /* probes answer until the very end */
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     mesh_shutdown_catch_signals(); /* before any thread exists */
 
     if (!start(&program, &err)) {
-        mesh_log_error("start failed", &err);
+        mesh_log_error("start_failed", &err);
     } else {
         mesh_ops_set_ready(program.ops, true);
         mesh_log(MESH_LOG_INFO, "started", MESH_LOG_INT("port", hub_port(program.hub)),

@@ -160,7 +160,7 @@ static enum verdict judge(struct redis_calls *calls, const redisReply *reply,
     const int64_t now_us = mesh_clock_mono_us();
     if (calls->logged_us == 0 || now_us - calls->logged_us > LOG_US) {
         calls->logged_us = now_us;
-        mesh_log_warn("redis refuses", err);
+        mesh_log_warn("redis_refused", err);
     }
     return FINE;
 }

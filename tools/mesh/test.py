@@ -121,7 +121,7 @@ def pytest(name: str, folders: list[str], extra: list[str]) -> Outcome:
     settings = ["-c", "tests/pytest.ini", "--rootdir", "tests", "-p", "no:cacheprovider"]
     command = [str(venv() / "bin/python"), "-m", "pytest", *settings, *present, f"--junitxml={results}", *extra]
     env = {"TWEETMESH_BUILD": str(build_folder(SANITIZED)), "PYTHONPATH": str(PROJECT)}
-    return judged(name, command, results, r"^=+ .* in [\d.]+s.*=+$|^ERROR ", env)
+    return judged(name, command, results, r"^=+ .* in [\d.]+s.*=+$|^ERROR |^left out: ", env)
 
 
 STATIC_CHECKS: dict[str, Callable[[], list[str]]] = {
@@ -152,12 +152,20 @@ def static(_extra: list[str]) -> Outcome:
     return outcome
 
 
-def unit(extra: list[str]) -> Outcome:
-    if failure := build(SANITIZED):
+def ctest(name: str, preset: str, extra: list[str]) -> Outcome:
+    if failure := build(preset):
         return failure
-    results = RESULTS / "unit.xml"
-    command = ["ctest", "--preset", SANITIZED, "--output-junit", str(results), *extra]
-    return judged("unit", command, results, r"tests passed|tests failed|^Total Test time")
+    results = RESULTS / f"{name}.xml"
+    command = ["ctest", "--preset", preset, "--output-junit", str(results), *extra]
+    return judged(name, command, results, r"tests passed|tests failed|^Total Test time")
+
+
+def unit(extra: list[str]) -> Outcome:
+    return ctest("unit", SANITIZED, extra)
+
+
+def tsan(extra: list[str]) -> Outcome:
+    return ctest("tsan", "tsan", extra)
 
 
 def scripts(extra: list[str]) -> Outcome:
@@ -175,6 +183,7 @@ def integration(extra: list[str]) -> Outcome:
 PARTS = (
     Part("static", "clang-format, clang-tidy, cppcheck, shellcheck, ruff, rules of the style guide", static),
     Part("unit", "cmocka tests through ctest, with AddressSanitizer and UBSan", unit),
+    Part("tsan", "the same cmocka tests with ThreadSanitizer", tsan),
     Part("scripts", "pytest: ./mesh itself, the stack, the load generator", scripts),
     Part("contract", "pytest: HTTP against /openapi.json, gRPC from outside; sanitized binaries", contract),
     Part("integration", "pytest: real stack, real (sanitized) binaries, kills and restarts", integration),

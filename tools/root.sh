@@ -100,7 +100,7 @@ root_install_tools() {
             return 0
         fi
     fi
-    die "this system is neither Debian 13 nor Ubuntu 24.04, so tweetmesh wants a Debian 13 root of its own.
+    die "this system does not have all that packages.txt names, so tweetmesh wants a Debian 13 root of its own.
   Please install with your package manager: ${wanted[*]}" 2
 }
 

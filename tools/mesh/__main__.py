@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 EPILOGUE = """
-The first run prepares the platform (outside Debian 13 and Ubuntu 24.04 a Debian 13 root in
+The first run prepares the platform (outside Debian 13 a Debian 13 root in
 ~/.cache/tweetmesh); nothing is installed into your system except mmdebstrap and bubblewrap.
 State and logs of what runs are in .mesh/ of the project.
 """

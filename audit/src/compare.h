@@ -20,6 +20,14 @@ struct tally {
     uint64_t foreign; /* in groups that the stream file does not know */
 };
 
+enum { STRAY_NAMED_MAX = 10, STRAY_ID_SIZE = 64 };
+
+/* Ids that only one of log and archive has; the first of them by name. */
+struct strays {
+    uint64_t count;
+    char ids[STRAY_NAMED_MAX][STRAY_ID_SIZE];
+};
+
 struct findings {
     const struct mesh_stream *stream;
     uint64_t records;       /* in Kafka */
@@ -31,13 +39,21 @@ struct findings {
     struct tally redis;     /* the truth in Redis */
     struct tally shown;     /* the hash derived from it, which people and Grafana read */
     struct tally mongo;
+    struct strays missing; /* in the log, but no document has it */
+    struct strays foreign; /* of a document, but not in the log */
 };
+
+/* Counts an id, and keeps its text (cut to STRAY_ID_SIZE) while there is room. */
+void compare_stray(struct strays *strays, const char *id);
+/* How many of the counted ids are kept. */
+size_t compare_named(const struct strays *strays);
 
 /* Whether the stores agree on a group (or, with group == group_count, on foreign groups). */
 bool compare_group(const struct findings *findings, size_t group);
 /* Groups on which they do not. */
 size_t compare_differing(const struct findings *findings);
-/* Whether everything agrees: groups, totals, nothing unsettled, nothing undeliverable. */
+/* Whether everything agrees: groups, totals, ids, nothing unsettled, nothing
+ * undeliverable. */
 bool compare_equal(const struct findings *findings);
 
 #endif

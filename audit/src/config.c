@@ -22,7 +22,7 @@ static const struct mesh_option options[] = {
     {"MONGODB_DATABASE", MESH_TEXT,   AT(mongodb_database), "tweetmesh", 1, 63,
      "Database of the archive."},
     {"MONGODB_MS_MAX",   MESH_UINT,   AT(mongodb_ms_max),   "300000", 100, 3600000,
-     "How long MongoDB may take to count a collection, unless the URI says so."},
+     "How long MongoDB may take for one answer, unless the URI says so."},
     {"MONGODB_URI",      MESH_SECRET, AT(mongodb_uri),      "mongodb://127.0.0.1:27017", 10, 4096,
      "Where MongoDB is."},
     {"REDIS_MS_MAX",     MESH_UINT,   AT(redis_ms_max),     "5000",   10,  600000,

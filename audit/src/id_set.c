@@ -8,11 +8,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { KEY_SIZE = 16, FREE = 255, FIRST_CAPACITY = 1024 };
+enum { KEY_SIZE = 16, TAKEN = 254, FREE = 255, FIRST_CAPACITY = 1024 };
 
 struct id_set {
     uint8_t (*keys)[KEY_SIZE];
-    uint8_t *groups; /* FREE: the slot is */
+    uint8_t *groups; /* FREE: the slot is; TAKEN: the id was, its group is forgotten */
     size_t capacity; /* a power of two */
     size_t count;
     size_t bytes_max;
@@ -33,6 +33,21 @@ static void key_of(const struct mesh_id *id, uint8_t out[static KEY_SIZE])
         out[i] = (uint8_t)(nibble(at[0]) << 4 | nibble(at[1]));
         at += 2;
     }
+}
+
+static void text_of(const uint8_t key[static KEY_SIZE], struct mesh_id *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = out->text;
+
+    for (size_t i = 0; i < KEY_SIZE; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *at++ = '-';
+        }
+        *at++ = digits[key[i] >> 4];
+        *at++ = digits[key[i] & 15];
+    }
+    *at = '\0';
 }
 
 static void slots_make(struct id_set *set, size_t capacity)
@@ -93,7 +108,7 @@ enum id_set_outcome id_set_add(struct id_set *set, const struct mesh_id *id, uin
 {
     uint8_t key[KEY_SIZE];
 
-    assert(group != FREE);
+    assert(group < TAKEN);
     key_of(id, key);
     size_t slot = slot_of(set, key);
     if (set->groups[slot] != FREE) {
@@ -111,14 +126,33 @@ enum id_set_outcome id_set_add(struct id_set *set, const struct mesh_id *id, uin
     return ID_SET_NEW;
 }
 
-void id_set_regroup(struct id_set *set, const struct mesh_id *id, uint8_t group)
+enum id_set_taken id_set_take(struct id_set *set, const struct mesh_id *id, uint8_t *out_group)
 {
     uint8_t key[KEY_SIZE];
 
     key_of(id, key);
     size_t slot = slot_of(set, key);
-    assert(set->groups[slot] != FREE && group != FREE);
-    set->groups[slot] = group;
+    if (set->groups[slot] == FREE) {
+        return ID_SET_ABSENT;
+    }
+    if (set->groups[slot] == TAKEN) {
+        return ID_SET_TAKEN_BEFORE;
+    }
+    *out_group = set->groups[slot];
+    set->groups[slot] = TAKEN;
+    return ID_SET_TAKEN;
+}
+
+bool id_set_next(const struct id_set *set, size_t *at, struct mesh_id *out)
+{
+    while (*at < set->capacity) {
+        size_t slot = (*at)++;
+        if (set->groups[slot] < TAKEN) {
+            text_of(set->keys[slot], out);
+            return true;
+        }
+    }
+    return false;
 }
 
 void id_set_free(struct id_set *set)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect.h"
 
-#include "id_set.h"
+#include "ledger.h"
 #include "log_reader.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/event.h"
+#include "positions.h"
 #include "stores.h"
 
 #include <inttypes.h>
@@ -16,18 +17,10 @@
 /* How often the watermarks are looked at while waiting. */
 enum { LOOK_MS = 100 };
 
-/* Ids whose records name different groups; which one counts only the archive knows. */
-enum { AMBIGUOUS_COUNT_MAX = 100000 };
-
 struct inspector {
     const struct config *config;
     struct log_reader *log;
     struct stores *stores;
-};
-
-struct dead_letter {
-    int32_t partition;
-    int64_t offset;
 };
 
 /* Of one inspect_stream(). */
@@ -35,13 +28,8 @@ struct inspection {
     struct inspector *inspector;
     const struct mesh_stream *stream;
     struct findings findings;
-    struct id_set *ids;
-    struct dead_letter *dead; /* sorted once all are read */
-    size_t dead_count;
-    size_t dead_capacity;
-    struct mesh_id *ambiguous;
-    size_t ambiguous_count;
-    size_t ambiguous_capacity;
+    struct ledger *ledger;
+    struct positions dead; /* sorted once all are read */
 };
 
 struct inspector *inspector_new(const struct config *config, struct mesh_error *err)
@@ -117,67 +105,8 @@ static bool dead_letter_visit(void *arg, const rd_kafka_message_t *message, stru
         !header_number(headers, "offset", &offset)) {
         return true;
     }
-    if (inspection->dead_count == inspection->dead_capacity) {
-        inspection->dead_capacity = inspection->dead_capacity * 2 + 64;
-        inspection->dead =
-            mesh_realloc(inspection->dead, inspection->dead_capacity * sizeof(struct dead_letter));
-    }
-    inspection->dead[inspection->dead_count++] =
-        (struct dead_letter){.partition = (int32_t)partition, .offset = offset};
-    return true;
-}
-
-static int dead_letter_order(const void *a, const void *b)
-{
-    const struct dead_letter *left = a;
-    const struct dead_letter *right = b;
-
-    if (left->partition != right->partition) {
-        return left->partition < right->partition ? -1 : 1;
-    }
-    return left->offset < right->offset ? -1 : left->offset > right->offset ? 1 : 0;
-}
-
-static bool is_dead(const struct inspection *inspection, const rd_kafka_message_t *message)
-{
-    struct dead_letter key = {.partition = message->partition, .offset = message->offset};
-
-    return inspection->dead_count > 0 && bsearch(&key, inspection->dead, inspection->dead_count,
-                                                 sizeof key, dead_letter_order) != NULL;
-}
-
-static bool event_add(struct inspection *inspection, const struct mesh_record *record,
-                      struct mesh_error *err)
-{
-    struct findings *findings = &inspection->findings;
-    uint8_t first = 0;
-
-    switch (id_set_add(inspection->ids, &record->id, record->group, &first)) {
-    case ID_SET_NEW:
-        findings->kafka.total++;
-        findings->kafka.groups[record->group]++;
-        return true;
-    case ID_SET_KNOWN:
-        findings->repeated++;
-        return true;
-    case ID_SET_OTHER_GROUP:
-        findings->repeated++;
-        break;
-    case ID_SET_FULL:
-        return mesh_fail(err, MESH_RESOURCE_EXHAUSTED,
-                         "stream %s: its ids need more than MEMORY_MB_MAX", findings->stream->name);
-    }
-    if (inspection->ambiguous_count == AMBIGUOUS_COUNT_MAX) {
-        return mesh_fail(err, MESH_RESOURCE_EXHAUSTED,
-                         "stream %s: more than %d events have records in different groups",
-                         findings->stream->name, AMBIGUOUS_COUNT_MAX);
-    }
-    if (inspection->ambiguous_count == inspection->ambiguous_capacity) {
-        inspection->ambiguous_capacity = inspection->ambiguous_capacity * 2 + 64;
-        inspection->ambiguous = mesh_realloc(inspection->ambiguous, inspection->ambiguous_capacity *
-                                                                        sizeof(struct mesh_id));
-    }
-    inspection->ambiguous[inspection->ambiguous_count++] = record->id;
+    positions_add(&inspection->dead,
+                  (struct position){.partition = (int32_t)partition, .offset = offset});
     return true;
 }
 
@@ -188,7 +117,7 @@ static bool record_visit(void *arg, const rd_kafka_message_t *message, struct me
     const char *reason = NULL;
 
     inspection->findings.records++;
-    if (is_dead(inspection, message)) {
+    if (positions_find(&inspection->dead, message->partition, message->offset) != NULL) {
         inspection->findings.dead_letters++;
         return true;
     }
@@ -198,34 +127,20 @@ static bool record_visit(void *arg, const rd_kafka_message_t *message, struct me
         inspection->findings.undeliverable++;
         return true;
     }
-    bool ok = event_add(inspection, &record, err);
+    bool ok = ledger_record(inspection->ledger, &record.id,
+                            (struct position){.partition = message->partition,
+                                              .offset = message->offset,
+                                              .group = record.group},
+                            err);
     mesh_record_done(&record);
     return ok;
 }
 
-/* An event whose records name different groups counts where the archive has it. */
-static bool ambiguous_settle(struct inspection *inspection, struct mesh_error *err)
+static void document_visit(void *arg, const struct ledger_document *document)
 {
-    struct tally *kafka = &inspection->findings.kafka;
+    struct inspection *inspection = arg;
 
-    for (size_t i = 0; i < inspection->ambiguous_count; i++) {
-        const struct mesh_id *id = &inspection->ambiguous[i];
-        uint8_t archived = 0;
-        uint8_t counted = 0;
-        if (!stores_archived_group(inspection->inspector->stores, inspection->stream, id, &archived,
-                                   err)) {
-            if (err->code == MESH_NOT_FOUND) {
-                continue; /* the totals will show that it is missing */
-            }
-            return false;
-        }
-        if (id_set_add(inspection->ids, id, archived, &counted) == ID_SET_OTHER_GROUP) {
-            kafka->groups[counted]--;
-            kafka->groups[archived]++;
-            id_set_regroup(inspection->ids, id, archived);
-        }
-    }
-    return true;
+    ledger_document(inspection->ledger, document);
 }
 
 /* Reads a whole topic; one that lost its beginning cannot be audited. */
@@ -260,19 +175,16 @@ bool inspect_stream(struct inspector *inspector, const struct mesh_stream *strea
     struct inspection inspection = {
         .inspector = inspector, .stream = stream, .findings = {.stream = stream}};
 
-    inspection.ids = id_set_new((size_t)inspector->config->memory_mb_max * 1024 * 1024);
+    inspection.ledger =
+        ledger_new(&inspection.findings, (size_t)inspector->config->memory_mb_max * 1024 * 1024);
     bool ok = topic_read(&inspection, stream->dlq_topic, false, dead_letter_visit, err);
-    if (inspection.dead_count > 0) {
-        qsort(inspection.dead, inspection.dead_count, sizeof(struct dead_letter),
-              dead_letter_order);
-    }
+    positions_sort(&inspection.dead);
     ok = ok && topic_read(&inspection, stream->topic, true, record_visit, err);
     ok = ok && stores_redis(inspector->stores, stream, &inspection.findings, err);
-    ok = ok && stores_mongo(inspector->stores, stream, &inspection.findings.mongo, err);
-    ok = ok && ambiguous_settle(&inspection, err);
-    id_set_free(inspection.ids);
-    free(inspection.dead);
-    free(inspection.ambiguous);
+    ok = ok && stores_documents(inspector->stores, stream, document_visit, &inspection, err);
+    ledger_close(inspection.ledger);
+    ledger_free(inspection.ledger);
+    positions_done(&inspection.dead);
     if (ok) {
         *out = inspection.findings;
     }

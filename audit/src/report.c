@@ -26,6 +26,28 @@ static void add_name(struct mesh_buffer *out, const char *name)
     mesh_buffer_add_json(out, mesh_bytes_of_text(name));
 }
 
+/* Their names as JSON strings; those behind the limit are counted only. */
+static void add_ids(struct mesh_buffer *out, const struct strays *strays)
+{
+    for (size_t i = 0; i < compare_named(strays); i++) {
+        mesh_buffer_add_text(out, i == 0 ? "" : ", ");
+        add_name(out, strays->ids[i]);
+    }
+}
+
+/* {"missing": [ids]}; nothing when there are none. Returns what separates the next from it. */
+static const char *add_strays(struct mesh_buffer *out, const char *comma, const char *name,
+                              const struct strays *strays)
+{
+    if (strays->count == 0) {
+        return comma;
+    }
+    mesh_buffer_add_format(out, "%s{\"%s\": [", comma, name);
+    add_ids(out, strays);
+    mesh_buffer_add_text(out, "]}");
+    return ", ";
+}
+
 static void add_differences(struct mesh_buffer *out, const struct findings *findings)
 {
     const char *comma = "";
@@ -44,6 +66,8 @@ static void add_differences(struct mesh_buffer *out, const struct findings *find
                                row.kafka, row.redis, row.shown, row.mongo);
         comma = ", ";
     }
+    comma = add_strays(out, comma, "missing", &findings->missing);
+    (void)add_strays(out, comma, "foreign", &findings->foreign);
     mesh_buffer_add_text(out, "]");
 }
 
@@ -71,11 +95,11 @@ static void add_stream(struct mesh_buffer *out, const struct findings *findings,
         ": {\"kafka_records\": %" PRIu64 ", \"kafka_events\": %" PRIu64 ", \"redis\": %" PRIu64
         ", \"mongo\": %" PRIu64 ", \"groups_differing\": %zu, \"equal\": %s, \"shown\": %" PRIu64
         ", \"repeated\": %" PRIu64 ", \"dead_letters\": %" PRIu64 ", \"undeliverable\": %" PRIu64
-        ", \"unsettled\": %" PRIu64,
+        ", \"unsettled\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"foreign\": %" PRIu64,
         findings->records, findings->kafka.total, findings->redis.total, findings->mongo.total,
         compare_differing(findings), compare_equal(findings) ? "true" : "false",
         findings->shown.total, findings->repeated, findings->dead_letters, findings->undeliverable,
-        findings->unsettled);
+        findings->unsettled, findings->missing.count, findings->foreign.count);
     add_differences(out, findings);
     if (all_groups) {
         add_groups(out, findings);
@@ -101,6 +125,15 @@ static void add_row(struct mesh_buffer *out, const struct row *row, const char *
                            row->name, row->kafka, row->redis, row->shown, row->mongo, mark);
 }
 
+static void add_stray_line(struct mesh_buffer *out, const char *what, const struct strays *strays)
+{
+    if (strays->count > 0) {
+        mesh_buffer_add_format(out, "  %" PRIu64 " %s: ", strays->count, what);
+        add_ids(out, strays);
+        mesh_buffer_add_text(out, strays->count > STRAY_NAMED_MAX ? ", ...\n" : "\n");
+    }
+}
+
 static void add_table(struct mesh_buffer *out, const struct findings *findings, bool all_groups)
 {
     const struct row total = {"total", findings->kafka.total, findings->redis.total,
@@ -124,6 +157,8 @@ static void add_table(struct mesh_buffer *out, const struct findings *findings, 
         }
     }
     add_row(out, &total, "");
+    add_stray_line(out, "missing in MongoDB", &findings->missing);
+    add_stray_line(out, "in MongoDB, but not in Kafka", &findings->foreign);
 }
 
 void report_table(const struct findings *findings, size_t count, bool all_groups,

@@ -7,8 +7,12 @@
 #include "mesh/mongo.h"
 #include "mesh/redis.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Documents in one answer of MongoDB: few bytes in memory, few round trips. */
+enum { ANSWER_LEN_MAX = 5000 };
 
 struct stores {
     const struct config *config;
@@ -115,12 +119,6 @@ bool stores_redis(struct stores *stores, const struct mesh_stream *stream,
     return true;
 }
 
-static mongoc_collection_t *collection_of(struct stores *stores, const struct mesh_stream *stream)
-{
-    return mongoc_client_get_collection(mesh_mongo_client(stores->mongo),
-                                        stores->config->mongodb_database, stream->collection);
-}
-
 /* The group of what a document has where its stream counts; what is no text is Unknown. */
 static uint8_t group_of(const struct mesh_stream *stream, const bson_iter_t *value)
 {
@@ -130,104 +128,111 @@ static uint8_t group_of(const struct mesh_stream *stream, const bson_iter_t *val
     return mesh_stream_group(stream, mesh_bytes_of(text, size));
 }
 
-/* Names the server to ask, so that a cursor goes on where it began. NULL: none can be reached; else
- * the caller's. */
-static bson_t *server_opts(mongoc_client_t *client, bson_error_t *error)
+/* An _id for people. */
+static void id_text(const bson_iter_t *id, char out[static STRAY_ID_SIZE])
 {
-    mongoc_server_description_t *server = mongoc_client_select_server(client, false, NULL, error);
-    bson_t *opts = NULL;
+    uint32_t size = 0;
 
-    if (server != NULL) {
-        opts = BCON_NEW("serverId", BCON_INT32((int32_t)mongoc_server_description_id(server)));
-        mongoc_server_description_destroy(server);
+    if (BSON_ITER_HOLDS_OID(id)) {
+        bson_oid_to_string(bson_iter_oid(id), out);
+        return;
     }
-    return opts;
+    if (BSON_ITER_HOLDS_UTF8(id)) {
+        const char *text = bson_iter_utf8(id, &size);
+        if (size < STRAY_ID_SIZE && mesh_bytes_is_utf8(mesh_bytes_of(text, size))) {
+            (void)memcpy(out, text, size);
+            out[size] = '\0';
+            return;
+        }
+    }
+    (void)snprintf(out, STRAY_ID_SIZE, "(BSON type %d)", (int)bson_iter_type(id));
 }
 
-/* A cursor over the documents' number by the value of count_by. Written as a command, because
- * mongoc_collection_aggregate() of 1.30.4 takes the namespace for the database and refuses it. */
-static mongoc_cursor_t *group_cursor(struct stores *stores, const struct mesh_stream *stream,
-                                     bson_error_t *error)
+/* Of which record a document was made. */
+static void place_read(const bson_iter_t *place, struct position *out)
 {
-    mongoc_client_t *client = mesh_mongo_client(stores->mongo);
-    bson_t *opts = server_opts(client, error);
-    if (opts == NULL) {
-        return NULL;
-    }
-    char *field = stream->count_by == NULL ? NULL : mesh_format("$%s", stream->count_by);
-    bson_t *command =
-        BCON_NEW("aggregate", BCON_UTF8(stream->collection), "cursor", "{", "}", "pipeline", "[",
-                 "{", "$group", "{", "_id", BCON_UTF8(field == NULL ? "" : field), "n", "{", "$sum",
-                 BCON_INT32(1), "}", "}", "}", "]");
-    bson_t reply;
-    mongoc_cursor_t *cursor = NULL;
+    bson_iter_t at;
 
-    if (mongoc_client_read_command_with_opts(client, stores->config->mongodb_database, command,
-                                             NULL, opts, &reply, error)) {
-        cursor =
-            mongoc_cursor_new_from_command_reply_with_opts(client, &reply, opts); /* takes it */
-    } else {
-        bson_destroy(&reply);
+    if (!BSON_ITER_HOLDS_DOCUMENT(place) || !bson_iter_recurse(place, &at)) {
+        return;
     }
-    bson_destroy(command);
-    bson_destroy(opts);
-    free(field);
+    while (bson_iter_next(&at)) {
+        if (strcmp(bson_iter_key(&at), "partition") == 0) {
+            out->partition = (int32_t)bson_iter_as_int64(&at);
+        } else if (strcmp(bson_iter_key(&at), "offset") == 0) {
+            out->offset = bson_iter_as_int64(&at);
+        }
+    }
+}
+
+/* What the archive says of a document; what it does not say cannot be a record's. */
+static void document_read(const struct mesh_stream *stream, const bson_t *document,
+                          struct ledger_document *out)
+{
+    bson_iter_t at;
+    uint32_t size = 0;
+
+    *out = (struct ledger_document){
+        .archived = {.partition = -1,
+                     .offset = -1,
+                     .group = mesh_stream_group(stream, mesh_bytes_of(NULL, 0))}};
+    if (!bson_iter_init(&at, document)) {
+        return;
+    }
+    while (bson_iter_next(&at)) {
+        const char *key = bson_iter_key(&at);
+        if (strcmp(key, "_id") == 0) {
+            id_text(&at, out->id);
+            const char *text = BSON_ITER_HOLDS_UTF8(&at) ? bson_iter_utf8(&at, &size) : NULL;
+            (void)mesh_id_parse(mesh_bytes_of(text, size), &out->event);
+        } else if (stream->count_by != NULL && strcmp(key, stream->count_by) == 0) {
+            out->archived.group = group_of(stream, &at);
+        } else if (strcmp(key, "kafka") == 0) {
+            place_read(&at, &out->archived);
+        }
+    }
+}
+
+/* All documents of a stream, of each only what document_read() wants. */
+static mongoc_cursor_t *documents_find(mongoc_collection_t *collection,
+                                       const struct mesh_stream *stream)
+{
+    bson_t filter = BSON_INITIALIZER;
+    bson_t options = BSON_INITIALIZER;
+    bson_t fields;
+
+    BSON_APPEND_INT32(&options, "batchSize", ANSWER_LEN_MAX);
+    BSON_APPEND_DOCUMENT_BEGIN(&options, "projection", &fields);
+    BSON_APPEND_INT32(&fields, "_id", 1);
+    BSON_APPEND_INT32(&fields, "kafka", 1);
+    if (stream->count_by != NULL) {
+        BSON_APPEND_INT32(&fields, stream->count_by, 1);
+    }
+    (void)bson_append_document_end(&options, &fields);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &filter, &options, NULL);
+    bson_destroy(&options);
+    bson_destroy(&filter);
     return cursor;
 }
 
-bool stores_mongo(struct stores *stores, const struct mesh_stream *stream, struct tally *out,
-                  struct mesh_error *err)
+bool stores_documents(struct stores *stores, const struct mesh_stream *stream,
+                      stores_document_fn *visit, void *arg, struct mesh_error *err)
 {
+    mongoc_collection_t *collection = mongoc_client_get_collection(
+        mesh_mongo_client(stores->mongo), stores->config->mongodb_database, stream->collection);
+    mongoc_cursor_t *cursor = documents_find(collection, stream);
+    const bson_t *document = NULL;
+    struct ledger_document read;
     bson_error_t error;
-    mongoc_cursor_t *cursor = group_cursor(stores, stream, &error);
-    struct tally tally = {0};
-    const bson_t *row = NULL;
 
-    if (cursor == NULL) {
-        return mesh_mongo_fail(err, &error);
-    }
-    while (mongoc_cursor_next(cursor, &row)) {
-        bson_iter_t id;
-        bson_iter_t count;
-        if (bson_iter_init_find(&id, row, "_id") && bson_iter_init_find(&count, row, "n")) {
-            uint64_t n = (uint64_t)bson_iter_as_int64(&count);
-            tally.total += n;
-            tally.groups[group_of(stream, &id)] += n;
-        }
+    while (mongoc_cursor_next(cursor, &document)) {
+        document_read(stream, document, &read);
+        visit(arg, &read);
     }
     bool ok = !mongoc_cursor_error(cursor, &error) || mesh_mongo_fail(err, &error);
     mongoc_cursor_destroy(cursor);
-    if (ok) {
-        *out = tally;
-    }
-    return ok;
-}
-
-bool stores_archived_group(struct stores *stores, const struct mesh_stream *stream,
-                           const struct mesh_id *id, uint8_t *out_group, struct mesh_error *err)
-{
-    mongoc_collection_t *collection = collection_of(stores, stream);
-    bson_t *filter = BCON_NEW("_id", BCON_UTF8(id->text));
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, NULL, NULL);
-    const bson_t *document = NULL;
-    bson_error_t error;
-    bson_iter_t value;
-    bool found = mongoc_cursor_next(cursor, &document);
-
-    if (found) {
-        *out_group =
-            stream->count_by != NULL && bson_iter_init_find(&value, document, stream->count_by)
-                ? group_of(stream, &value)
-                : mesh_stream_group(stream, mesh_bytes_of(NULL, 0));
-    } else if (mongoc_cursor_error(cursor, &error)) {
-        (void)mesh_mongo_fail(err, &error);
-    } else {
-        mesh_fail(err, MESH_NOT_FOUND, "not in the archive");
-    }
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(filter);
     mongoc_collection_destroy(collection);
-    return found;
+    return ok;
 }
 
 void stores_free(struct stores *stores)

@@ -9,15 +9,17 @@
 
 #include "compare.h"
 #include "config.h"
+#include "ledger.h"
 #include "log_reader.h"
 #include "mesh/error.h"
-#include "mesh/id.h"
 #include "mesh/stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct stores;
+
+typedef void stores_document_fn(void *arg, const struct ledger_document *document);
 
 /* Connects to both. config: kept. The caller owns the result. NULL on failure. */
 MESH_MUST_CHECK
@@ -30,14 +32,11 @@ bool stores_unsettled(struct stores *stores, const struct mesh_stream *stream,
 MESH_MUST_CHECK
 bool stores_redis(struct stores *stores, const struct mesh_stream *stream,
                   struct findings *findings, struct mesh_error *err);
-/* The documents in MongoDB by group. */
+/* Calls visit for every document of the stream in MongoDB, in no order; what visit is given lives
+ * only during the call. */
 MESH_MUST_CHECK
-bool stores_mongo(struct stores *stores, const struct mesh_stream *stream, struct tally *out,
-                  struct mesh_error *err);
-/* The group under which the archive keeps an event. False with code NOT_FOUND: it has none. */
-MESH_MUST_CHECK
-bool stores_archived_group(struct stores *stores, const struct mesh_stream *stream,
-                           const struct mesh_id *id, uint8_t *out_group, struct mesh_error *err);
+bool stores_documents(struct stores *stores, const struct mesh_stream *stream,
+                      stores_document_fn *visit, void *arg, struct mesh_error *err);
 /* Accepts NULL. */
 void stores_free(struct stores *stores);
 

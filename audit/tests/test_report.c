@@ -31,6 +31,9 @@ static void test_the_json_holds_what_others_rely_on(void **state)
     assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "groups_differing")), 0);
     assert_true(yyjson_is_true(yyjson_obj_get(tweets, "equal")));
     assert_int_equal(yyjson_get_int(yyjson_ptr_get(tweets, "/groups/Guatemala")), 3);
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "missing")), 0);
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "foreign")), 0);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(tweets, "differences")), 0);
     yyjson_val *others = yyjson_doc_ptr_get(doc, "/streams/others");
     assert_true(yyjson_is_false(yyjson_obj_get(others, "equal")));
     assert_int_equal(yyjson_get_int(yyjson_obj_get(others, "groups_differing")), 1);
@@ -38,6 +41,39 @@ static void test_the_json_holds_what_others_rely_on(void **state)
                         "Guatemala");
     assert_int_equal(yyjson_get_int(yyjson_ptr_get(others, "/differences/0/mongo")), 2);
     yyjson_doc_free(doc);
+    mesh_buffer_done(&text);
+}
+
+static void test_strays_are_counted_and_named(void **state)
+{
+    (void)state;
+    struct findings findings = findings_equal();
+    struct mesh_buffer text = {0};
+
+    compare_stray(&findings.missing, "0197a2b4-0000-7000-8000-000000000001");
+    for (int i = 0; i <= STRAY_NAMED_MAX; i++) {
+        compare_stray(&findings.foreign, "a \"stranger\"");
+    }
+    report_json(&findings, 1, false, &text);
+    yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
+    assert_non_null(doc);
+    yyjson_val *tweets = yyjson_doc_ptr_get(doc, "/streams/tweets");
+    assert_true(yyjson_is_false(yyjson_obj_get(tweets, "equal")));
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "groups_differing")), 0);
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "missing")), 1);
+    assert_int_equal(yyjson_get_int(yyjson_obj_get(tweets, "foreign")), STRAY_NAMED_MAX + 1);
+    assert_string_equal(yyjson_get_str(yyjson_ptr_get(tweets, "/differences/0/missing/0")),
+                        "0197a2b4-0000-7000-8000-000000000001");
+    yyjson_val *named = yyjson_ptr_get(tweets, "/differences/1/foreign");
+    assert_int_equal(yyjson_arr_size(named), STRAY_NAMED_MAX);
+    assert_string_equal(yyjson_get_str(yyjson_arr_get(named, 9)), "a \"stranger\"");
+    yyjson_doc_free(doc);
+    mesh_buffer_reset(&text);
+    report_table(&findings, 1, false, &text);
+    assert_non_null(strstr(text.data, "1 missing in MongoDB: "
+                                      "\"0197a2b4-0000-7000-8000-000000000001\"\n"));
+    assert_non_null(strstr(text.data, "11 in MongoDB, but not in Kafka: \"a \\\"stranger"));
+    assert_non_null(strstr(text.data, ", ...\n"));
     mesh_buffer_done(&text);
 }
 
@@ -68,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_json_holds_what_others_rely_on),
+        cmocka_unit_test(test_strays_are_counted_and_named),
         cmocka_unit_test(test_the_table_names_what_differs),
     };
 

@@ -96,7 +96,8 @@ def audit_lines(audit: dict) -> list[str]:
     lines = []
     for name, stream in audit.get("streams", {}).items():
         sign = "=" if stream["equal"] else "≠"
-        verdict = "equal" if stream["equal"] else f"DIFFERENT, {stream['groups_differing']} groups differ"
+        differing = "DIFFERENT, {groups_differing} groups differ, {missing} ids missing, {foreign} foreign"
+        verdict = "equal" if stream["equal"] else differing.format(**stream)
         lines.append(
             f"{name}: Kafka {stream['kafka_events']:,} {sign} Redis {stream['redis']:,} {sign} "
             f"MongoDB {stream['mongo']:,}  ({verdict}; {stream['kafka_records']:,} records)"

@@ -78,13 +78,15 @@ mirror_in() {
         grep -E '^(https?|file|mirror\+[a-z]+):.*/debian/?$' | head -n 1 || true
 }
 
-# That of the host if it is a Debian, for there a near or reachable one is configured.
-root_mirror() {
+# Sets sources, what mmdebstrap is to install from: the host's mirror if it is a Debian, for there a
+# near or reachable one is configured; else nothing, which means mmdebstrap's default.
+root_sources() {
     local uri=''
+    sources=()
     if grep -q '^ID=debian$' /etc/os-release 2>/dev/null; then
         uri=$(mirror_in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
     fi
-    printf '%s' "${uri:-http://deb.debian.org/debian}"
+    [ -z "$uri" ] || sources=("deb [signed-by=$keyring] $uri $suite main")
 }
 
 root_install_tools() {
@@ -149,14 +151,14 @@ root_base() {
 }
 
 root_make() {
-    local mirror base count older started=$SECONDS
-    mirror=$(root_mirror)
+    local sources base count older started=$SECONDS
+    root_sources
     count=$(packages | wc -l)
     mkdir -p "$cache/debs"
     log=$cache/root.log
     : >"$log"
     trap root_interrupted INT TERM HUP
-    say "making the Debian 13 root: $count packages from $mirror (once, about 1 GB to fetch and some minutes)"
+    say "making the Debian 13 root: $count packages (once, about 1 GB to fetch and some minutes)"
     root_install_tools
     if become_root; then
         "${become[@]}" rm -rf --one-file-system "$root.partial"
@@ -164,8 +166,8 @@ root_make() {
             step "copying the root of an earlier package list" "${become[@]}" cp -a "$base" "$root.partial"
         else
             step "installing the base system" "${become[@]}" setpriv --pdeathsig TERM mmdebstrap --mode=root --variant=apt \
-                --include=ca-certificates --aptopt='Acquire::Retries "5"' --dpkgopt=force-unsafe-io \
-                "$suite" "$root.partial" "deb [signed-by=$keyring] $mirror $suite main"
+                --include=ca-certificates --keyring="$keyring" --aptopt='Acquire::Retries "5"' \
+                --dpkgopt=force-unsafe-io "$suite" "$root.partial" "${sources[@]}"
         fi
         step "preparing the root" root_prepare
         step "fetching the package index" root_change "$root.partial" apt-get -o APT::Update::Error-Mode=any update
@@ -178,7 +180,7 @@ root_make() {
         packages | "${become[@]}" sh -c 'cat >"$1.partial/etc/tweetmesh-packages" && echo "recipe $2" >"$1.partial/etc/tweetmesh-recipe" &&
             rm -rf "$1.partial"/var/lib/apt/lists/* && mv "$1.partial" "$1" && rm -rf "$3"' sh "$root" "$root_recipe" "$cache/debs"
     else
-        root_make_unprivileged "$mirror"
+        root_make_unprivileged "${sources[@]}"
     fi
     trap - INT TERM HUP
     older=$(find "$cache" -maxdepth 1 -name 'root-*' -type d ! -path "$root" | tr '\n' ' ')
@@ -203,7 +205,6 @@ root_prepare() {
 
 # Without root: mmdebstrap in a user namespace writes a tar, which becomes files of our own.
 root_make_unprivileged() {
-    local mirror=$1
     if ! command -v newuidmap >/dev/null || ! grep -qE "^($(id -un)|$(id -u)):" /etc/subuid 2>/dev/null ||
         ! bwrap --ro-bind / / true 2>/dev/null; then
         die "not root, and sudo asks for a password. Run ./mesh once as root, or see to what making
@@ -215,12 +216,13 @@ root_make_unprivileged() {
     mkdir -p "$root.partial" "$cache/ca-certificates"
     root_copy_certificates "$cache/ca-certificates"
     # shellcheck disable=SC2016 # for the inner shell
-    step "installing $(packages | wc -l) packages without root" sh -c 'set -e
-        mmdebstrap --verbose --mode=unshare --variant=apt --include="$1" --aptopt="Acquire::Retries \"5\"" \
-            --customize-hook="copy-in $2 /usr/local/share" --customize-hook="chroot \"\$1\" update-ca-certificates" \
-            "$3" "$4.tar" "deb [signed-by=$5] $6 $3 main"
-        tar -x --exclude="./dev/*" --no-same-owner -C "$4" -f "$4.tar"; rm "$4.tar"' \
-        sh "$(packages | paste -sd,)" "$cache/ca-certificates" "$suite" "$root.partial" "$keyring" "$mirror"
+    step "installing $(packages | wc -l) packages without root" \
+        mmdebstrap --verbose --mode=unshare --variant=apt --include="$(packages | paste -sd,)" --keyring="$keyring" \
+        --aptopt='Acquire::Retries "5"' --customize-hook="copy-in $cache/ca-certificates /usr/local/share" \
+        --customize-hook='chroot "$1" update-ca-certificates' "$suite" "$root.partial.tar" "$@"
+    step "unpacking the root" \
+        tar -x --exclude='./dev/*' --no-same-owner -C "$root.partial" -f "$root.partial.tar"
+    rm "$root.partial.tar"
     rm -rf "$cache/ca-certificates"
     rm -f "$root.partial/etc/resolv.conf" "$root.partial/etc/hosts"
     : >"$root.partial/etc/resolv.conf"

@@ -39,6 +39,7 @@ struct link {
     struct rpc_call stream;
     /* the link's thread */
     bool up;
+    bool closing; /* the stream's status has come */
     struct rpc_call check;
     int64_t stream_at_us; /* when to start the next stream */
     int64_t check_at_us;
@@ -97,7 +98,7 @@ static void check_start(struct link *link)
  * it knows Kafka, and what is resent to it would end as unknown. */
 static void go_up(struct link *link)
 {
-    if (!link->up && link->stream.call != NULL && !atomic_load(&link->stop)) {
+    if (!link->up && !link->closing && link->stream.call != NULL && !atomic_load(&link->stop)) {
         link->up = true;
         if (link->lost_logged) {
             link->lost_logged = false;
@@ -138,6 +139,16 @@ static int64_t backoff_us(struct link *link)
     return half_us + mesh_clock_mono_us() % half_us;
 }
 
+/* The status is in, so the call is over. Senders must hear of it while this completion still counts
+ * in stream_ops: once that is 0 the call is taken away, and nobody may be about to send on it. */
+static void close_stream(struct link *link)
+{
+    link->closing = true;
+    if (link->up) {
+        link->handler.closing(link->handler.arg);
+    }
+}
+
 static void stream_ended(struct link *link)
 {
     if (!link->lost_logged && !atomic_load(&link->stop)) {
@@ -149,6 +160,7 @@ static void stream_ended(struct link *link)
         gpr_free(details);
     }
     rpc_call_done(&link->stream);
+    link->closing = false;
     link->stream_at_us = mesh_clock_mono_us() + backoff_us(link);
     if (link->up) {
         link->up = false;
@@ -198,6 +210,7 @@ static void handle(struct link *link, const grpc_event *event)
         received(link);
         break;
     case TAG_STATUS:
+        close_stream(link);
         break;
     }
     if (atomic_fetch_sub(&link->stream_ops, 1) == 1) {

@@ -25,6 +25,8 @@ struct link_handler {
     void (*sent)(void *arg, bool good);
     /* One message came. False: it makes no sense, end the stream. */
     bool (*reply)(void *arg, struct mesh_bytes message);
+    /* The stream ends: no link_send() may be announced any more. One under way still completes. */
+    void (*closing)(void *arg);
     void (*down)(void *arg); /* the stream has ended; nothing of it will be heard any more */
     bool (*tick)(void *arg); /* at least twice a second. False: end the stream */
 };
@@ -35,7 +37,7 @@ struct link *link_new(const char *target, const struct link_handler *handler,
                       struct mesh_error *err);
 
 /* Announces a link_send() so that the stream is not taken away meanwhile. To be called under the
- * lock by which up() and down() tell the caller that there is a stream. */
+ * lock by which up() and closing() tell the caller that there is a stream. */
 void link_reserve(struct link *link);
 /* Sends the parts, one after another, as one message; they are copied. */
 void link_send(struct link *link, const struct mesh_bytes *parts, size_t count);

@@ -93,8 +93,10 @@ static void on_up(void *arg)
 /* With the mutex held. */
 static void go_down(struct publish *publish)
 {
-    publish->up = false;
-    publish->down_since_us = mesh_clock_mono_us();
+    if (publish->up) {
+        publish->up = false;
+        publish->down_since_us = mesh_clock_mono_us();
+    }
 }
 
 static void on_sent(void *arg, bool good)
@@ -108,14 +110,21 @@ static void on_sent(void *arg, bool good)
     pump_and_unlock(publish);
 }
 
-static void on_down(void *arg)
+static void on_closing(void *arg)
 {
     struct publish *publish = arg;
     mesh_metric_set(publish->stream_up, 0);
+    pthread_mutex_lock(&publish->mutex);
+    go_down(publish);
+    pthread_mutex_unlock(&publish->mutex);
+}
+
+static void on_down(void *arg)
+{
+    struct publish *publish = arg;
     mesh_metric_add(publish->reconnects, 1);
     pthread_mutex_lock(&publish->mutex);
-    assert(!publish->sending);
-    go_down(publish);
+    assert(!publish->up && !publish->sending);
     outbox_broken(&publish->outbox);
     pthread_mutex_unlock(&publish->mutex);
 }
@@ -193,6 +202,7 @@ struct publish *publish_new(const struct publish_options *options, struct mesh_e
                                                     .up = on_up,
                                                     .sent = on_sent,
                                                     .reply = on_reply,
+                                                    .closing = on_closing,
                                                     .down = on_down,
                                                     .tick = on_tick},
                              err);

@@ -110,6 +110,8 @@ def judged(name: str, command: list[str], results: Path, pattern: str, env: dict
     summary = [line for line in lines if re.search(pattern, line)] or lines[-1:]
     if count == 0:
         summary.append(f"{name}: no test ran")
+    if code != 0:
+        summary.append(f"{name}: the runner's exit code is {code}")
     return Outcome(code == 0 and count > 0 and not skipped, summary, skipped)
 
 
@@ -120,7 +122,7 @@ def pytest(name: str, folders: list[str], extra: list[str]) -> Outcome:
     results = RESULTS / f"{name}.xml"
     settings = ["-c", "tests/pytest.ini", "--rootdir", "tests", "-p", "no:cacheprovider"]
     command = [str(venv() / "bin/python"), "-m", "pytest", *settings, *present, f"--junitxml={results}", *extra]
-    env = {"TWEETMESH_BUILD": str(build_folder(SANITIZED)), "PYTHONPATH": str(PROJECT)}
+    env = {"TWEETMESH_BUILD": str(build_folder(SANITIZED)), "PYTHONPATH": str(PROJECT), "PYTHONFAULTHANDLER": "1"}
     return judged(name, command, results, r"^=+ .* in [\d.]+s.*=+$|^ERROR |^left out: ", env)
 
 

@@ -10,14 +10,10 @@
 #include "publish_fixture.h"
 #include "support.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static void test_outcomes_find_their_events(void **state)
 {

@@ -27,6 +27,7 @@ find_program(PROTOC_GEN_C protoc-gen-c REQUIRED)
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
 option(MESH_HARDEN "Hardening flags of the release preset" OFF)
+option(MESH_FAILPOINTS "Compile in the places where tests kill a program, see mesh/failpoint.h" OFF)
 option(MESH_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(MESH_SANITIZE "" CACHE STRING "address,undefined or thread")
 
@@ -48,6 +49,9 @@ endif()
 if(MESH_FUZZ)
     target_compile_options(mesh_flags INTERFACE -fsanitize=fuzzer-no-link)
     target_link_options(mesh_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(MESH_FAILPOINTS)
+    target_compile_definitions(mesh_flags INTERFACE MESH_FAILPOINTS)
 endif()
 if(MESH_HARDEN)
     target_compile_options(mesh_flags INTERFACE

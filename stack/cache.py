@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stack.process import StackError, die_with_parent, log_tail
+from stack.process import StackError, dying_with_us, log_tail
 
 RETRY_SECONDS = 2
 
@@ -75,14 +75,13 @@ def run_step(text: str, command: list[str], *, log: Path, cwd: Path | None = Non
         out.write(f"\n== {text}: {' '.join(command)}\n".encode())
         out.flush()
         child = subprocess.Popen(
-            command,
+            dying_with_us(command),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=cwd,
             env=env,
             start_new_session=True,
-            preexec_fn=die_with_parent(),
         )
         _steps.add(child)
         started = time.monotonic()

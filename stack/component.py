@@ -8,9 +8,16 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from stack.disk import Disk
 from stack.ports import free_port
 from stack.process import Process, StackError
+
+if TYPE_CHECKING:
+    from stack.namespaces import Namespace
+
+LOOPBACK = "127.0.0.1"
 
 
 def _nothing() -> None:
@@ -45,6 +52,9 @@ class Component:
         self.folder = home.folder / name
         self.log = home.folder / "logs" / f"{name}.log"
         self.process: Process | None = None
+        self.host = LOOPBACK  # where we reach it
+        self.namespace: Namespace | None = None  # its network, if not that of all others
+        self.disk: Disk | None = None  # where its folder lies, if not on that of all others
         if known:
             self.ports = dict(known["ports"])
             if known["process"]:
@@ -72,6 +82,16 @@ class Component:
         """The address as our programs take it in their environment."""
         raise NotImplementedError
 
+    @property
+    def data(self) -> Path:
+        """Its folder as we see it: on its own disk, if it has one."""
+        return self.disk.path if self.disk is not None else self.folder
+
+    @property
+    def bind(self) -> str:
+        """The address a server listens on: all of its namespace's, or loopback alone."""
+        return LOOPBACK if self.namespace is None else "0.0.0.0"
+
     # What can be done with it.
 
     @property
@@ -89,9 +109,15 @@ class Component:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = self.command()
+        if self.disk is not None:
+            self.disk.mount()
+            command = [*self.disk.enter(), *command]
+        if self.namespace is not None:
+            command = [*self.namespace.enter(), *command]
         self.process = Process.spawn(
             self.name,
-            self.command(),
+            command,
             log=self.log,
             env=self.environment(),
             cwd=self.folder,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is built from Go modules: FerretDB (a server that speaks MongoDB's protocol) and grpcurl."""
+"""What is built from Go modules: FerretDB (a server that speaks MongoDB's protocol), grpcurl and toxiproxy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ FERRETDB = ("github.com/FerretDB/FerretDB", "v1.24.2", "h1:trrUU0LbmusMbyubhPS1I
 FERRETDB_GO = (1, 24)
 GRPCURL = ("github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.9.4")
 GRPCURL_GO = (1, 25)
+TOXIPROXY = ("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0")
+TOXIPROXY_GO = (1, 19)
 
 # Three faults of FerretDB v1.24.2: file, what it says, what it has to say.
 FERRETDB_FIXES = (
@@ -100,12 +102,21 @@ def ferretdb() -> Path:
     return cached(f"ferretdb-{version}-1", make, what="building FerretDB") / "ferretdb"
 
 
-def grpcurl() -> Path:
-    """grpcurl, for talking to grpc-server as an outsider."""
-    module, version = GRPCURL
+def _installed(module: str, version: str, needed: tuple[int, int], name: str) -> Path:
+    """A program that `go install` makes; name: of the folder it is kept in, and in what is said."""
 
     def make(folder: Path, log: Path) -> None:
-        environment = {**go_environment(GRPCURL_GO), "GOBIN": str(folder)}
-        run_step("building grpcurl", ["go", "install", f"{module}@{version}"], log=log, cwd=folder, env=environment)
+        environment = {**go_environment(needed), "GOBIN": str(folder)}
+        run_step(f"building {name}", ["go", "install", f"{module}@{version}"], log=log, cwd=folder, env=environment)
 
-    return cached(f"grpcurl-{version}", make, what="building grpcurl") / "grpcurl"
+    return cached(f"{name}-{version}", make, what=f"building {name}") / module.rsplit("/", 1)[-1]
+
+
+def grpcurl() -> Path:
+    """grpcurl, for talking to grpc-server as an outsider."""
+    return _installed(*GRPCURL, GRPCURL_GO, "grpcurl")
+
+
+def toxiproxy() -> Path:
+    """Toxiproxy's server."""
+    return _installed(*TOXIPROXY, TOXIPROXY_GO, "toxiproxy")

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.cache import cached, digest, run_step, say
-from stack.component import Component, Home
+from stack.component import LOOPBACK, Component, Home
 from stack.ports import accepts
 from stack.process import StackError
 
@@ -18,6 +23,23 @@ HERE = Path(__file__).parent
 QUIET = {"log_level": 0, "socket.timeout.ms": 5000}
 C1_FLAGS = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One more port of a broker, for clients that are to reach it another way."""
+
+    name: str  # "grpc-server"; also of the port
+    advertise: Callable[[int], str]  # the port to the host:port that these clients are told
+
+
+class Brokers(Protocol):
+    """What one broker and a cluster of them have in common, for those who use Kafka."""
+
+    brokers: list[Kafka]
+
+    @property
+    def url(self) -> str: ...
 
 
 def create_topics(brokers: str, topics: dict[str, int], seconds: float = 30) -> list[str]:
@@ -52,7 +74,8 @@ def _jars() -> Path:
         run_step("fetching Kafka from Maven Central", fetch, log=log)
         shutil.copy(HERE / "kafka-log4j2.properties", folder / "log4j2.properties")
         properties = folder / "server.properties"
-        properties.write_text(_server_properties(1, 2, folder / "formatted"))
+        values = _server_properties(1, 2, folder / "formatted")
+        properties.write_text(_lines(values))
         tool = _java_command(folder, C1_FLAGS, "kafka.tools.StorageTool")
         run_step("formatting Kafka's storage", [*tool, "format", "-t", CLUSTER_ID, "-c", str(properties)], log=log)
 
@@ -64,12 +87,16 @@ def _java_command(jars: Path, flags: list[str], main: str) -> list[str]:
     return [str(_java()), *flags, logging, "-cp", f"{jars}/lib/*", main]
 
 
-def _server_properties(broker_port: int, controller_port: int, data: Path) -> str:
+def _server_properties(broker_port: int, controller_port: int, data: Path) -> dict[str, str]:
     text = (HERE / "kafka.properties").read_text()
-    values = {"BROKER_PORT": broker_port, "CONTROLLER_PORT": controller_port, "DATA": data}
-    for name, value in values.items():
+    for name, value in {"BROKER_PORT": broker_port, "CONTROLLER_PORT": controller_port, "DATA": data}.items():
         text = text.replace(f"@{name}@", str(value))
-    return text
+    settings = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in settings)
+
+
+def _lines(properties: dict[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def _class_archive(jars: Path) -> Path | None:
@@ -118,15 +145,29 @@ class Kafka(Component):
     usual_ports = {"kafka": 9092, "controller": 9093}
     ready_seconds = 90
 
-    def __init__(self, name: str, home: Home, known: dict | None = None, *, jvm_defaults: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        home: Home,
+        known: dict | None = None,
+        *,
+        jvm_defaults: bool = False,
+        listeners: list[Listener] | None = None,
+        number: int = 1,
+    ) -> None:
         """jvm_defaults: G1 and C2 (faster when warm, for measuring) instead of a quick start."""
+        self.listeners = listeners or []
+        self.usual_ports = self.usual_ports | {listener.name: 0 for listener in self.listeners}
         super().__init__(name, home, known)
+        self.number = number
+        self.brokers: list[Kafka] = [self]  # all of its cluster
+        self.properties: dict[str, str] = {}  # over those of kafka.properties
         self.jvm_flags: list[str] = ["-Xmx1g"] if jvm_defaults else []
         self._jars: Path | None = None
 
     @property
     def url(self) -> str:
-        return f"127.0.0.1:{self.ports['kafka']}"
+        return f"{self.host}:{self.ports['kafka']}"
 
     def prepare(self) -> None:
         self._jars = _jars()
@@ -136,8 +177,28 @@ class Kafka(Component):
         data = self.folder / "data"
         if not data.exists():
             shutil.copytree(self._jars / "formatted", data)
-        properties = _server_properties(self.ports["kafka"], self.ports["controller"], data)
-        (self.folder / "server.properties").write_text(properties)
+            self._sign(data / "meta.properties")
+        (self.folder / "server.properties").write_text(_lines(self._server_properties(data)))
+
+    def _sign(self, meta: Path) -> None:
+        """Makes the formatted folder this node's."""
+        directory = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        lines = [line for line in meta.read_text().splitlines() if not line.startswith(("node.id=", "directory.id="))]
+        meta.write_text("\n".join([*lines, f"node.id={self.number}", f"directory.id={directory}", ""]))
+
+    def _server_properties(self, data: Path) -> dict[str, str]:
+        values = _server_properties(self.ports["kafka"], self.ports["controller"], data)
+        voters = [f"{node.number}@{LOOPBACK}:{node.ports['controller']}" for node in self.brokers]
+        values |= {"node.id": str(self.number), "controller.quorum.voters": ",".join(voters)}
+        bound = [f"PLAINTEXT://{self.bind}:{self.ports['kafka']}"]
+        told = [f"PLAINTEXT://{self.url}"]
+        for listener in self.listeners:
+            name, port = listener.name.upper().replace("-", "_"), self.ports[listener.name]
+            bound.append(f"{name}://{self.bind}:{port}")
+            told.append(f"{name}://{listener.advertise(port)}")
+            values["listener.security.protocol.map"] += f",{name}:PLAINTEXT"
+        bound.append(f"CONTROLLER://{LOOPBACK}:{self.ports['controller']}")
+        return values | {"listeners": ",".join(bound), "advertised.listeners": ",".join(told)} | self.properties
 
     def command(self) -> list[str]:
         if self._jars is None:
@@ -145,10 +206,11 @@ class Kafka(Component):
         return [*_java_command(self._jars, self.jvm_flags, "kafka.Kafka"), str(self.folder / "server.properties")]
 
     def is_ready(self) -> bool:
-        if not accepts(self.ports["kafka"]):
+        """It answers, and its cluster counts it among its brokers."""
+        if not accepts(self.ports["kafka"], self.host):
             return False
         try:
-            return bool(AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers)
+            return self.number in AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers
         except KafkaException:
             return False
 

@@ -21,11 +21,16 @@ from pathlib import Path
 
 from stack.cache import abort_steps
 from stack.component import Component, External, Home
+from stack.disk import Disk
 from stack.kafka import Kafka, create_topics
+from stack.kafka_cluster import KafkaCluster
+from stack.links import Links
 from stack.mongo import Mongo
+from stack.namespaces import Wires
 from stack.process import Process, StackError
 from stack.program import Program
 from stack.redis_server import Redis
+from stack.ways import Ways
 
 PROJECT = Path(__file__).resolve().parent.parent
 UNIX_PATH_MAX = 100  # the kernel takes 107 characters; some are left for "unix:" counters
@@ -46,8 +51,19 @@ class Options:
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     # {"kafka": "host:9092", "redis": "redis://…", "mongo": "mongodb://…"}: used, not started.
     external: dict[str, str] = field(default_factory=dict)
+    disks: dict[str, int] = field(default_factory=dict)  # {"kafka": 64}: its data on a disk of so many MiB
+    brokers: int = 1  # of Kafka; 3: every record on each of them, two must have it
+    links: bool = False  # every connection through a proxy of its own, see links.py
+    namespaces: bool = False  # the servers behind wires, see namespaces.py
     usual_ports: bool = False  # 8080, 9092 … where they are free
     dies_with_us: bool = True  # ended by the kernel when this Python ends
+
+    def __post_init__(self) -> None:
+        if foreign := self.disks.keys() & self.external.keys():
+            raise StackError(f"the disk of {', '.join(sorted(foreign))} is not ours: the server is external")
+        special = self.links or self.namespaces or self.brokers > 1
+        if special and self.external or self.namespaces and (self.links or self.brokers > 1):
+            raise StackError("external servers, links or several brokers, and namespaces do not go together")
 
     @classmethod
     def external_from_environment(cls) -> dict[str, str]:
@@ -88,29 +104,54 @@ class Mesh:
         home = Home(self.folder, self.options.dies_with_us, self.options.usual_ports, self.save)
         self._home = home
         self._known = known or {}
-        o = self.options
-        self.kafka = self._server("kafka", lambda k: Kafka("kafka", home, k, jvm_defaults=o.jvm_defaults))
-        self.redis = self._server("redis", lambda k: Redis("redis", home, k, options=o.redis))
+        self.ways = self._make_ways()
+        self.links = self.ways.links if isinstance(self.ways, Links) else {}
+        self.wires = self.ways.wires if isinstance(self.ways, Wires) else {}
+        if self.options.brokers > 1:
+            self.kafka = KafkaCluster(self._broker, self.options.brokers)
+        else:
+            self.kafka = self._broker("kafka", 1)
+        self.redis = self._server("redis", lambda k: Redis("redis", home, k, options=self.options.redis))
         self.mongo = self._server("mongo", lambda k: Mongo("mongo", home, k))
         self.programs: dict[str, Program] = {}
-        self._grpc_socket = self._socket_path()
+        self._grpc_sockets: dict[str, Path] = {}  # of each grpc-server
         for name in self._known.get("programs") or ("ws-redis", "grpc-server", "kafka-consumer", "api"):
             self.add_program(name)
+        # By which clients come; as the addresses below, if there is nothing in between.
+        self.client_http_port = int(self.ways.address("client-api", self.programs["api"], "http").rpartition(":")[2])
+        self.client_grpc_address = self.ways.address("client-grpc", self.programs["grpc-server"], "grpc")
+
+    def _make_ways(self) -> Ways:
+        if self.options.links:
+            count = self.options.brokers
+            brokers = [f"kafka-{number}" for number in range(1, count + 1)] if count > 1 else ["kafka"]
+            return Links(self._home, brokers, self._known_component("toxiproxy"))
+        if self.options.namespaces:
+            return Wires(self._home, self._known.get("components", {}))
+        return Ways()
+
+    def _broker(self, name: str, number: int) -> Component:
+        how = {"jvm_defaults": self.options.jvm_defaults, "listeners": self.ways.listeners(name), "number": number}
+        return self._server(name, lambda known: Kafka(name, self._home, known, **how))
 
     def _server(self, name: str, make: Callable[[dict | None], Component]) -> Component:
         if url := self.options.external.get(name):
             return External(name, self._home, url)
-        return make(self._known_component(name))
+        server = make(self._known_component(name))
+        self.ways.place(server)
+        if mib := self.options.disks.get(name):
+            server.disk = Disk(server.folder, mib, self.folder / "logs" / f"{name}-disk.log")
+        return server
 
     def _known_component(self, name: str) -> dict | None:
         return self._known.get("components", {}).get(name)
 
-    def _socket_path(self) -> Path:
-        path = self.folder / "grpc.sock"
+    def _socket_path(self, number: str) -> Path:
+        path = self.folder / f"grpc{number}.sock"
         if len(str(path)) <= UNIX_PATH_MAX:
             return path
         short = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"tweetmesh-{os.getuid()}-{short}.sock"
+        return Path(tempfile.gettempdir()) / f"tweetmesh-{os.getuid()}-{short}{number}.sock"
 
     # Programs.
 
@@ -142,24 +183,49 @@ class Mesh:
         return {
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(program.ports["http"]),
-            "GRPC_TARGET": f"unix:{self._grpc_socket}",
-            "WS_URL": self.ws_url,
+            "GRPC_TARGET": self._grpc_target_for(program),
+            "WS_URL": f"ws://{self.ways.address('api-ws-redis', self.programs['ws-redis'], 'ws')}/",
         }
 
     def _grpc_settings(self, program: Program) -> dict[str, str]:
-        listen = f"127.0.0.1:{program.ports['grpc']}"
-        if program.name == "grpc-server":  # the first one has the socket, others only a port
-            listen = f"unix:{self._grpc_socket},{listen}"
-        return {"GRPC_LISTEN": listen, "KAFKA_BROKERS": self.kafka.url}
+        socket = self._socket_path(program.name.removeprefix("grpc-server"))
+        self._grpc_sockets[program.name] = socket
+        listen = f"unix:{socket},127.0.0.1:{program.ports['grpc']}"
+        return {"GRPC_LISTEN": listen, "KAFKA_BROKERS": self._kafka_for("grpc-server")}
+
+    def _grpc_target_for(self, api: Program) -> str:
+        """api-2 uses grpc-server-2 where there is one (add that first), as in a pod; else the first."""
+        if self.links:
+            return self.ways.address("api-grpc-server", self.programs["grpc-server"], "grpc")
+        own = "grpc-server" + api.name.removeprefix("api")
+        return f"unix:{self._grpc_sockets.get(own) or self._grpc_sockets['grpc-server']}"
+
+    def _kafka_for(self, client: str) -> str:
+        return self.kafka.url if isinstance(self.kafka, External) else self.ways.kafka(f"{client}-kafka", self.kafka)
+
+    def _redis_for(self, client: str) -> str:
+        if isinstance(self.redis, External):
+            return self.redis.url
+        return self.redis.url_at(self.ways.address(f"{client}-redis", self.redis, "redis"))
+
+    def _mongo_for(self, client: str) -> str:
+        if isinstance(self.mongo, External):
+            return self.mongo.url
+        return self.mongo.url_at(self.ways.address(f"{client}-mongodb", self.mongo, "mongo"))
 
     def _ws_settings(self, program: Program) -> dict[str, str]:
-        return {"WS_HOST": "127.0.0.1", "WS_PORT": str(program.ports["ws"]), "REDIS_URL": self.redis.url}
+        return {"WS_HOST": "127.0.0.1", "WS_PORT": str(program.ports["ws"]), "REDIS_URL": self._redis_for("ws-redis")}
 
-    def _consumer_settings(self, _program: Program) -> dict[str, str]:
-        return self.store_settings()
+    def _consumer_settings(self, program: Program) -> dict[str, str]:
+        return self.store_settings() | {
+            "KAFKA_INSTANCE_ID": f"{program.name}-{program.ports['ops']}",  # the same after a restart
+            "KAFKA_BROKERS": self._kafka_for("kafka-consumer"),
+            "REDIS_URL": self._redis_for("kafka-consumer"),
+            "MONGODB_URI": self._mongo_for("kafka-consumer"),
+        }
 
     def store_settings(self) -> dict[str, str]:
-        """Where Kafka, Redis and MongoDB are, as kafka-consumer and audit take it."""
+        """Where Kafka, Redis and MongoDB are, past all links and wires, as audit takes it."""
         return {
             "KAFKA_BROKERS": self.kafka.url,
             "REDIS_URL": self.redis.url,
@@ -191,19 +257,27 @@ class Mesh:
 
     @property
     def servers(self) -> list[Component]:
-        return [self.redis, self.mongo, self.kafka]
+        kafka = self.kafka.brokers if isinstance(self.kafka, KafkaCluster) else [self.kafka]
+        return [self.redis, self.mongo, *kafka]
 
     @property
     def components(self) -> list[Component]:
-        return [*self.servers, *self.programs.values()]
+        return [*self.ways.parts, *self.servers, *self.programs.values()]
+
+    @property
+    def downstream(self) -> list[Program]:
+        """The programs in the way of an event; stopped in this order, nothing is lost."""
+        order = ["api", "grpc-server", "kafka-consumer", "ws-redis"]
+        return sorted(self.programs.values(), key=lambda program: order.index(program.program))
 
     def prepare(self) -> None:
         """Fetches and builds what the servers need, side by side; nothing is started."""
-        for component in self.servers:
+        components = [*self.ways.parts, *self.servers]
+        for component in components:
             component.folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor() as pool:
             try:
-                list(pool.map(lambda component: component.prepare(), self.servers))
+                list(pool.map(lambda component: component.prepare(), components))
             except KeyboardInterrupt:
                 abort_steps()
                 raise
@@ -212,6 +286,9 @@ class Mesh:
         """Kafka, Redis and MongoDB up, and the topics of the streams there."""
         self.take()
         self.prepare()
+        for part in self.ways.parts:
+            part.start()
+        self.ways.open()
         for component in self.servers:
             component.launch()
         for component in self.servers:
@@ -237,10 +314,15 @@ class Mesh:
 
     def stop(self) -> dict[str, int | None]:
         """Ends everything in the order in which nothing is lost; the exit code of each."""
-        order = ["api", "grpc-server", "kafka-consumer", "ws-redis"]
-        programs = sorted(self.programs.values(), key=lambda program: order.index(program.program))
-        codes = {component.name: component.stop() for component in [*programs, *reversed(self.servers)]}
-        self._grpc_socket.unlink(missing_ok=True)
+        codes = {
+            component.name: component.stop()
+            for component in [*self.downstream, *reversed([*self.ways.parts, *self.servers])]
+        }
+        for server in self.servers:
+            if server.disk is not None:
+                server.disk.unmount()
+        for socket in self._grpc_sockets.values():
+            socket.unlink(missing_ok=True)
         self._release()
         return codes
 
@@ -253,10 +335,17 @@ class Mesh:
 
     def audit(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs the audit program against this mesh and returns what it said (exit code 0, 1 or 2)."""
-        binary = self.options.build / "audit/audit"
+        return self._tool("audit", arguments, seconds)
+
+    def recount(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Runs the recount program against this mesh and returns what it said (exit code 0 or 2)."""
+        return self._tool("recount", arguments, seconds)
+
+    def _tool(self, name: str, arguments: tuple[str, ...], seconds: float) -> subprocess.CompletedProcess[str]:
+        binary = self.options.build / name / name
         if not os.access(binary, os.X_OK):
-            raise StackError(f"audit is not built: {binary} is missing (./mesh build)")
-        environment = {**os.environ, **self.store_settings()}
+            raise StackError(f"{name} is not built: {binary} is missing (./mesh build)")
+        environment = {**os.environ, **self.options.settings.get("all", {}), **self.store_settings()}
         command = [str(binary), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -285,6 +374,9 @@ class Mesh:
                 "streams": str(options.streams),
                 "database": options.database,
                 "external": options.external,
+                "brokers": options.brokers,
+                "links": options.links,
+                "namespaces": options.namespaces,
                 "usual_ports": options.usual_ports,
                 "dies_with_us": options.dies_with_us,
             },

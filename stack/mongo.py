@@ -28,7 +28,11 @@ class Mongo(Component):
 
     @property
     def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.ports['mongo']}"
+        return self.url_at(f"{self.host}:{self.ports['mongo']}")
+
+    def url_at(self, address: str) -> str:
+        """Its URL for somebody who reaches it at another host:port."""
+        return f"mongodb://{address}"
 
     @property
     def product(self) -> str:
@@ -39,7 +43,7 @@ class Mongo(Component):
             self._ferretdb = ferretdb()
 
     def command(self) -> list[str]:
-        address, port = "127.0.0.1", str(self.ports["mongo"])
+        address, port = self.bind, str(self.ports["mongo"])
         if mongod := real_mongod():
             return [mongod, "--bind_ip", address, "--port", port, "--dbpath", str(self.folder), "--nounixsocket"]
         return [
@@ -57,7 +61,7 @@ class Mongo(Component):
         return {**os.environ, "DO_NOT_TRACK": "1"}
 
     def is_ready(self) -> bool:
-        if not accepts(self.ports["mongo"]):
+        if not accepts(self.ports["mongo"], self.host):
             return False
         try:
             with pymongo.MongoClient(self.url, serverSelectionTimeoutMS=2000) as client:

@@ -38,8 +38,8 @@ def free_port(preferred: int | None = None) -> int:
     raise OSError(f"no free loopback port between {LOWEST} and {HIGHEST}")
 
 
-def accepts(port: int) -> bool:
-    """Does something listen on this loopback port?"""
+def accepts(port: int, host: str = "127.0.0.1") -> bool:
+    """Does something listen on this port?"""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0

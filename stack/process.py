@@ -7,18 +7,16 @@ an earlier, killed run left behind can be ended safely even after its pid was gi
 
 from __future__ import annotations
 
-import ctypes
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 class StackError(Exception):
@@ -75,6 +73,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
+def status_kib(pid: int, field: str) -> int:
+    """A figure of /proc/PID/status that is told in kB, "VmRSS" say. Raises FileNotFoundError if it is gone."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+
+
 def log_tail(path: Path, lines: int = 15) -> str:
     try:
         with path.open("rb") as log:
@@ -93,16 +97,18 @@ def poll_until(seconds: float, interval: float = 0.03) -> Iterator[float]:
         time.sleep(min(interval, max(0.0, deadline - time.monotonic())))
 
 
-def die_with_parent() -> Callable[[], None]:
-    """For preexec_fn: the kernel kills the child when the thread that starts it ends."""
-    ours = os.getpid()
+def dying_with_us(command: list[str]) -> list[str]:
+    """The same command, which the kernel kills when the thread that starts it ends.
 
-    def in_child() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != ours:  # too late: we are gone already
-            os._exit(125)
-
-    return in_child
+    Not by preexec_fn: what runs there runs in a fork of this whole process, where a lock that another
+    thread holds (of a gRPC or Kafka client, say) is never given back. The pid stays the same, for each
+    of these programs makes way for the next; sh asks whether we were gone before the kernel knew.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
+    ask = '[ "$PPID" = "$0" ] && exec "$@"'
+    return ["setpriv", "--pdeathsig", "KILL", "sh", "-c", ask, str(os.getpid()), program, *command[1:]]
 
 
 class Process:
@@ -126,14 +132,13 @@ class Process:
         with log.open("ab") as out:
             try:
                 child = subprocess.Popen(
-                    command,
+                    dying_with_us(command) if dies_with_us else command,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=subprocess.STDOUT,
                     env=env,
                     cwd=cwd,
                     start_new_session=True,
-                    preexec_fn=die_with_parent() if dies_with_us else None,
                 )
             except OSError as error:
                 raise StackError(f"{name} cannot be started: {command[0]}: {error.strerror}") from error

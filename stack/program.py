@@ -19,7 +19,24 @@ SANITIZERS = {
     "TSAN_OPTIONS": "halt_on_error=0:exitcode=99",
 }
 
+# What a sanitizer, an assertion or the C library says when a program of ours is broken.
+_COMPLAINT = re.compile(
+    r"ERROR: (Address|Leak|Thread|Undefined)|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|"
+    r"double free|free\(\): invalid|stack smashing"
+)
+
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(\{[^}]*\})?\s+(\S+)")
+
+
+def complaints(log: Path, start: int = 0) -> list[str]:
+    """The lines of a log, from a byte on, in which a sanitizer or the C library complains."""
+    try:
+        with log.open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [f"{log}: {line[:300]}" for line in lines if _COMPLAINT.search(line)]
 
 
 class Program(Component):

@@ -28,16 +28,22 @@ class Redis(Component):
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.ports['redis']}/0"
+        return self.url_at(f"{self.host}:{self.ports['redis']}")
+
+    def url_at(self, address: str) -> str:
+        """Its URL for somebody who reaches it at another host:port."""
+        return f"redis://{address}/0"
 
     def command(self) -> list[str]:
         options = {"port": str(self.ports["redis"]), "dir": str(self.folder), **self.options}
+        if self.namespace is not None:  # nobody else is in there
+            options |= {"bind": self.bind, "protected-mode": "no"}
         return ["redis-server"] + [word for key, value in options.items() for word in (f"--{key}", value)]
 
     def is_ready(self) -> bool:
         """PING by hand: -LOADING and connection refused both mean not yet."""
         try:
-            with socket.create_connection(("127.0.0.1", self.ports["redis"]), 2) as connection:
+            with socket.create_connection((self.host, self.ports["redis"]), 2) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:

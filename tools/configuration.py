@@ -16,7 +16,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 TARGET = PROJECT / "docs" / "configuration.md"
-PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit")
+PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit", "recount")
 
 HEAD = """# Configuration
 

@@ -49,6 +49,9 @@ static const struct mesh_option options[] = {
      "How long a request may take from its head to its answer, in milliseconds."},
     {"STREAMS_DIR",           MESH_TEXT,  AT(streams_dir),          "./streams", 1,   4096,
      "Folder with one JSON file per stream."},
+    {"WAIT_MS_MAX",           MESH_UINT,  AT(wait_ms_max),          "1000",     100,  600000,
+     "How long events should wait for their answers at most, in milliseconds: while there is a queue, no more "
+     "are let in than were stored in that time; beyond it requests are refused with 503."},
     {"WS_URL",                MESH_TEXT,  AT(ws_url),               "ws://127.0.0.1:8090/", 1, 1024,
      "WebSocket of ws-redis, which counts at once what Kafka has; it may be away."},
 };

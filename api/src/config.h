@@ -31,6 +31,7 @@ struct config {
     uint64_t ops_port;
     uint64_t request_ms_max;
     char *streams_dir;
+    uint64_t wait_ms_max;
     char *ws_url;
 };
 

@@ -4,6 +4,7 @@
 #include "hint_queue.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 
@@ -142,6 +143,7 @@ static int write_frame(struct hints *hints, struct lws *wsi)
         atomic_store(&hints->idle, true);
         return 0;
     }
+    MESH_FAILPOINT("api_answered_before_hint");
     size_t size = hints->frame.size - LWS_PRE;
     if (lws_write(wsi, (uint8_t *)hints->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) <
         (int)size) {

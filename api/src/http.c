@@ -91,7 +91,10 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct answer *ans
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     if (answer->retry_after) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+        char seconds[16];
+        snprintf(seconds, sizeof(seconds), "%u",
+                 request_desk_retry_after_s(exchange->http->requests, exchange->started_us));
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     if (allow != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);

@@ -98,8 +98,10 @@ static bool start_server(struct program *p, struct mesh_error *err)
     openapi_write(p->streams, &p->openapi);
     p->requests = (struct request_desk){.publish = p->publish,
                                         .hints = p->hints,
+                                        .deadlines = p->deadlines,
                                         .bytes_max = p->config.bytes_in_flight_max,
                                         .events_max = p->config.events_in_flight_max,
+                                        .wait_us_max = (int64_t)p->config.wait_ms_max * 1000,
                                         .streams = p->streams};
     request_desk_init(&p->requests);
     p->http = http_new(
@@ -133,6 +135,7 @@ static void stop(struct program *p)
     http_free(p->http, p->config.drain_ms_max); /* requests in flight finish */
     request_desk_done(&p->requests);
     deadlines_free(p->deadlines);
+    mesh_ops_forget(p->ops);
     publish_free(p->publish);
     hints_free(p->hints, HINTS_FLUSH_MS);
     mesh_ops_free(p->ops);

@@ -34,9 +34,10 @@ void outbox_drop(struct publish_job *job)
     unhold(job);
 }
 
-void outbox_add(struct outbox *outbox, struct publish_job *job)
+void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us)
 {
     struct events *events = job->events;
+    job->submitted_us = now_us;
     job->next_event = 0;
     job->sent_end = 0;
     job->open = 0;
@@ -269,6 +270,32 @@ bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *repl
     *out_sent_us = message->sent_us;
     message_free(message);
     return true;
+}
+
+/* Of a list of messages, oldest first; 0: all their jobs are finished. */
+static int64_t oldest_job_us(const struct outbox_messages *messages)
+{
+    const struct outbox_message *message;
+    TAILQ_FOREACH(message, messages, entry)
+    {
+        for (size_t i = 0; i < message->segment_count; i++) {
+            const struct publish_job *job = message->segments[i].job;
+            if (!job->finished) {
+                return job->submitted_us;
+            }
+        }
+    }
+    return 0;
+}
+
+int64_t outbox_oldest_job_us(const struct outbox *outbox)
+{
+    int64_t oldest_us = oldest_job_us(&outbox->resend);
+    if (oldest_us == 0) {
+        oldest_us = oldest_job_us(&outbox->in_flight);
+    }
+    const struct publish_job *waiting = TAILQ_FIRST(&outbox->waiting);
+    return oldest_us == 0 && waiting != NULL ? waiting->submitted_us : oldest_us;
 }
 
 int64_t outbox_oldest_us(const struct outbox *outbox)

@@ -50,7 +50,7 @@ struct outbox {
 
 void outbox_init(struct outbox *outbox);
 /* Queues a job. */
-void outbox_add(struct outbox *outbox, struct publish_job *job);
+void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us);
 /* The next message to send, now in flight; NULL: nothing waits, or too much is in flight. It stays
  * the outbox's. */
 struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us);
@@ -63,6 +63,8 @@ MESH_MUST_CHECK
 bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply,
                   struct outbox_jobs *finished, int64_t *out_sent_us);
 
+/* When the oldest job that is not finished was added; 0: there is none. */
+int64_t outbox_oldest_job_us(const struct outbox *outbox);
 /* When the oldest message without an answer was sent; 0: there is none. */
 int64_t outbox_oldest_us(const struct outbox *outbox);
 /* The stream broke: what is in flight waits for the next one, ahead of all else. */

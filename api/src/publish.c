@@ -4,6 +4,7 @@
 #include "link.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 #include "outbox.h"
@@ -59,6 +60,7 @@ static void pump_and_unlock(struct publish *publish)
     pthread_mutex_unlock(&publish->mutex);
 
     mesh_metric_observe(publish->batch_events, event_count);
+    MESH_FAILPOINT("api_before_send");
     link_send(publish->link, publish->parts, count);
 }
 
@@ -102,6 +104,7 @@ static void go_down(struct publish *publish)
 static void on_sent(void *arg, bool good)
 {
     struct publish *publish = arg;
+    MESH_FAILPOINT("api_after_send");
     pthread_mutex_lock(&publish->mutex);
     publish->sending = false;
     if (!good) {
@@ -132,6 +135,7 @@ static void on_down(void *arg)
 static bool on_reply(void *arg, struct mesh_bytes message)
 {
     struct publish *publish = arg;
+    MESH_FAILPOINT("api_replied_before_answer");
     Tweetmesh__V1__PublishReply *reply =
         tweetmesh__v1__publish_reply__unpack(NULL, message.size, message.data);
     if (reply == NULL) {
@@ -221,7 +225,7 @@ enum mesh_code publish_submit(struct publish *publish, struct publish_job *job)
         pthread_mutex_unlock(&publish->mutex);
         return MESH_UNAVAILABLE;
     }
-    outbox_add(&publish->outbox, job);
+    outbox_add(&publish->outbox, job, mesh_clock_mono_us());
     pump_and_unlock(publish);
     return MESH_OK;
 }
@@ -235,6 +239,14 @@ bool publish_withdraw(struct publish *publish, struct publish_job *job)
     }
     pthread_mutex_unlock(&publish->mutex);
     return withdrawn;
+}
+
+int64_t publish_oldest_us(struct publish *publish)
+{
+    pthread_mutex_lock(&publish->mutex);
+    int64_t oldest_us = outbox_oldest_job_us(&publish->outbox);
+    pthread_mutex_unlock(&publish->mutex);
+    return oldest_us;
 }
 
 bool publish_ready(const struct publish *publish)

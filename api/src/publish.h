@@ -29,10 +29,11 @@ struct publish_job {
     void (*release)(struct publish_job *job);
     /* publish's, guarded by its mutex */
     TAILQ_ENTRY(publish_job) entry; /* among the waiting, or the finished */
-    size_t next_event;              /* the first that is in no message yet */
-    size_t sent_end;                /* events below it were handed to some stream */
-    size_t open;                    /* events without an outcome */
-    size_t holds;                   /* segments of messages, and the list of the waiting */
+    int64_t submitted_us;
+    size_t next_event; /* the first that is in no message yet */
+    size_t sent_end;   /* events below it were handed to some stream */
+    size_t open;       /* events without an outcome */
+    size_t holds;      /* segments of messages, and the list of the waiting */
     bool finished;
 };
 
@@ -59,6 +60,8 @@ enum mesh_code publish_submit(struct publish *publish, struct publish_job *job);
 MESH_MUST_CHECK
 bool publish_withdraw(struct publish *publish, struct publish_job *job);
 
+/* When the oldest job without all its outcomes was submitted (monotonic); 0: there is none. */
+int64_t publish_oldest_us(struct publish *publish);
 /* Whether the stream is up and grpc-server says it is serving. */
 bool publish_ready(const struct publish *publish);
 /* Levels for /status. */

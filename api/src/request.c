@@ -31,6 +31,39 @@ struct request {
     struct publish_job job;
 };
 
+/* On the deadline thread. */
+static int64_t on_look(struct deadline *deadline, int64_t now_us)
+{
+    struct request_desk *desk =
+        (struct request_desk *)((char *)deadline - offsetof(struct request_desk, look));
+    int64_t oldest_us = publish_oldest_us(desk->publish);
+    admission_look(&desk->admission, &(struct admission_look){
+                                         .now_us = now_us,
+                                         .stored = atomic_load(&desk->stored),
+                                         .refused = (uint64_t)mesh_metric_value(desk->limit_wait),
+                                         .in_flight = atomic_load(&desk->events),
+                                         .waiting_us = oldest_us == 0 ? 0 : now_us - oldest_us,
+                                     });
+    mesh_metric_set(desk->admitted_max, (int64_t)atomic_load(&desk->admission.limit));
+    return now_us + desk->wait_us_max / ADMISSION_LOOKS;
+}
+
+static void limits_init(struct request_desk *desk)
+{
+    const char *help = "Requests refused because a limit was reached.";
+    const char *name = "tweetmesh_limit_reached_total";
+    desk->limit_bytes = mesh_counter(name, "limit=\"bytes_in_flight\"", help);
+    desk->limit_events = mesh_counter(name, "limit=\"events_in_flight\"", help);
+    desk->limit_wait = mesh_counter(name, "limit=\"wait\"", help);
+    desk->limit_body = mesh_counter(name, "limit=\"body_bytes\"", help);
+    desk->admitted_max = mesh_gauge("tweetmesh_events_admitted_max", NULL,
+                                    "Events in flight at which no more are let in at present.");
+    int64_t now_us = mesh_clock_mono_us();
+    admission_init(&desk->admission, desk->wait_us_max, desk->events_max, now_us);
+    desk->look = (struct deadline){.late = on_look};
+    deadline_arm(desk->deadlines, &desk->look, now_us + desk->wait_us_max / ADMISSION_LOOKS);
+}
+
 void request_desk_init(struct request_desk *desk)
 {
     size_t count = mesh_streams_count(desk->streams);
@@ -51,15 +84,20 @@ void request_desk_init(struct request_desk *desk)
         mesh_gauge("tweetmesh_events_in_flight", NULL, "Events without an answer yet.");
     desk->bytes_level =
         mesh_gauge("tweetmesh_body_bytes_in_flight", NULL, "Bytes of request bodies held.");
-    const char *help = "Requests refused because a limit was reached.";
-    const char *name = "tweetmesh_limit_reached_total";
-    desk->limit_bytes = mesh_counter(name, "limit=\"bytes_in_flight\"", help);
-    desk->limit_events = mesh_counter(name, "limit=\"events_in_flight\"", help);
-    desk->limit_body = mesh_counter(name, "limit=\"body_bytes\"", help);
+    limits_init(desk);
+}
+
+unsigned request_desk_retry_after_s(const struct request_desk *desk, int64_t now_us)
+{
+    unsigned within = atomic_load_explicit(&desk->admission.come_back, memory_order_relaxed);
+    return 1 + (unsigned)(now_us % within); /* microseconds are chance enough */
 }
 
 void request_desk_done(struct request_desk *desk)
 {
+    if (desk->deadlines != NULL) { /* else it was never made */
+        deadline_disarm(desk->deadlines, &desk->look);
+    }
     free(desk->codes);
     desk->codes = NULL;
 }
@@ -121,9 +159,13 @@ static void read_head(struct request *request, const struct request_head *head)
 {
     struct request_desk *desk = request->desk;
     struct mesh_bytes key = mesh_bytes_of_text(head->idempotency_key);
-    if (atomic_load(&desk->events) >= desk->events_max) {
+    size_t events = atomic_load(&desk->events);
+    if (events >= desk->events_max) {
         mesh_metric_add(desk->limit_events, 1);
         refuse(request, PROBLEM_OVERLOADED, "too many events in flight");
+    } else if (events >= atomic_load_explicit(&desk->admission.limit, memory_order_relaxed)) {
+        mesh_metric_add(desk->limit_wait, 1);
+        refuse(request, PROBLEM_OVERLOADED, "events wait too long for their answers");
     } else if (!body_format_read(head->content_type, &request->head.format)) {
         refuse(request, PROBLEM_UNSUPPORTED_TYPE, "send application/json or application/x-ndjson");
     } else if (!body_encoding_read(head->content_encoding, &request->head.gzip)) {
@@ -208,6 +250,7 @@ static void count_codes(struct request *request)
             mesh_metric_add(request->desk->codes[request->stream_index][code], counts[code]);
         }
     }
+    atomic_fetch_add(&request->desk->stored, counts[MESH_OK]);
 }
 
 /* All outcomes are in: the request belongs to the HTTP thread again once it is woken. */

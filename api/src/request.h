@@ -22,8 +22,10 @@
 #ifndef API_REQUEST_H
 #define API_REQUEST_H
 
+#include "admission.h"
 #include "answer.h"
 #include "body.h"
+#include "deadline.h"
 #include "events.h"
 #include "hints.h"
 #include "mesh/metrics.h"
@@ -35,24 +37,36 @@
 
 /* What all requests share. */
 struct request_desk {
+    /* The caller's to fill in. */
     struct publish *publish;
     struct hints *hints; /* NULL: none are sent */
+    struct deadlines *deadlines;
+    const struct mesh_streams *streams;
     size_t bytes_max;    /* of bodies held */
     size_t events_max;   /* without an answer */
+    int64_t wait_us_max; /* see admission.h */
+    /* request_desk_init()'s */
     atomic_size_t bytes;
     atomic_size_t events;
+    atomic_uint_fast64_t stored; /* events, since the start */
+    struct admission admission;
+    struct deadline look; /* of admission */
     struct mesh_metric *events_level;
     struct mesh_metric *bytes_level;
     struct mesh_metric *limit_bytes;
     struct mesh_metric *limit_events;
+    struct mesh_metric *limit_wait;
+    struct mesh_metric *admitted_max;
     struct mesh_metric *limit_body;
-    const struct mesh_streams *streams;
     struct mesh_metric *(*codes)[MESH_CODE_COUNT]; /* owned; by stream, then code */
 };
 
-/* Creates the metrics. The caller has filled in the rest. */
+/* Creates the metrics and begins to look at how long events wait. */
 void request_desk_init(struct request_desk *desk);
 void request_desk_done(struct request_desk *desk);
+
+/* What Retry-After is to say in an answer at this moment. */
+unsigned request_desk_retry_after_s(const struct request_desk *desk, int64_t now_us);
 
 enum request_state { REQUEST_READING, REQUEST_REFUSED, REQUEST_WAITING, REQUEST_ANSWERED };
 

@@ -32,7 +32,8 @@ bool http_fixture_nothing_in_flight(void *arg)
            atomic_load(&fixture->requests.events) == 0;
 }
 
-static int start(void **state, struct connection_limits limits, uint32_t reply_ms_max)
+static int start(void **state, struct connection_limits limits, uint32_t reply_ms_max,
+                 int64_t wait_us_max)
 {
     struct mesh_error err = {0};
     struct http_fixture *f = mesh_new(struct http_fixture);
@@ -47,8 +48,12 @@ static int start(void **state, struct connection_limits limits, uint32_t reply_m
     assert_non_null(f->publish);
     support_wait(is_ready, f->publish);
     f->deadlines = deadlines_new(&err);
-    f->requests = (struct request_desk){
-        .publish = f->publish, .bytes_max = 4194304, .events_max = 2000, .streams = f->streams};
+    f->requests = (struct request_desk){.publish = f->publish,
+                                        .deadlines = f->deadlines,
+                                        .bytes_max = 4194304,
+                                        .events_max = 2000,
+                                        .wait_us_max = wait_us_max,
+                                        .streams = f->streams};
     request_desk_init(&f->requests);
     openapi_write(f->streams, &f->openapi);
     f->http = http_new(&(struct http_options){.host = "127.0.0.1",
@@ -72,7 +77,15 @@ int http_fixture_patient(void **state)
     return start(state,
                  (struct connection_limits){
                      .head_us = 600000000, .body_us = 600000000, .request_us = 600000000},
-                 60000);
+                 60000, 600000000);
+}
+
+int http_fixture_crowded(void **state)
+{
+    return start(state,
+                 (struct connection_limits){
+                     .head_us = 600000000, .body_us = 600000000, .request_us = 600000000},
+                 1000, 200000);
 }
 
 int http_fixture_impatient(void **state)
@@ -80,7 +93,7 @@ int http_fixture_impatient(void **state)
     return start(
         state,
         (struct connection_limits){.head_us = 300000, .body_us = 300000, .request_us = 500000},
-        1000);
+        1000, 600000000);
 }
 
 int http_fixture_teardown(void **state)

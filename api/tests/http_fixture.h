@@ -33,6 +33,9 @@ struct http_fixture {
  * reached. Impatient: fractions of a second. */
 int http_fixture_patient(void **state);
 int http_fixture_impatient(void **state);
+/* Patient with clients, but events should wait 0.2 s at most, and a stream that does not answer for
+ * a second is ended. */
+int http_fixture_crowded(void **state);
 /* Fails when bytes or events are still held. */
 int http_fixture_teardown(void **state);
 

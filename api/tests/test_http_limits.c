@@ -161,6 +161,43 @@ static void test_too_many_events_in_flight_are_refused_at_once(void **state)
     mesh_buffer_done(&json);
 }
 
+static bool few_are_let_in(void *requests)
+{
+    struct request_desk *desk = requests;
+    return atomic_load(&desk->admission.limit) == ADMISSION_EVENTS_MIN;
+}
+
+static bool all_are_let_in(void *requests)
+{
+    struct request_desk *desk = requests;
+    return atomic_load(&desk->admission.limit) == desk->events_max;
+}
+
+/* Also when far fewer events are in flight than there may be. */
+static void test_a_queue_that_stands_still_is_not_joined(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_client held;
+    struct mesh_buffer json = {0};
+    for (size_t i = 0; i < ADMISSION_EVENTS_MIN; i++) {
+        mesh_buffer_add_text(&json, i == 0 ? "[" GOOD : "," GOOD);
+    }
+    mesh_buffer_add_text(&json, "]");
+    ingest_server_set_mode(f->server, INGEST_HOLDS);
+    http_client_connect(&held, f->port);
+    http_client_post(&held, "/input", JSON, json.data);
+    support_wait(few_are_let_in, &f->requests);
+    http_expect_to(f, "/input", JSON, GOOD, 503, "events wait too long");
+    http_expect_to(f, "/input", JSON, GOOD, 503, "Retry-After: ");
+    assert_int_equal(mesh_metric_value(f->requests.limit_wait), 2);
+    ingest_server_set_mode(f->server, INGEST_STORES);
+    http_expect(&held, 202, "\"accepted\":100");
+    support_wait(all_are_let_in, &f->requests);
+    http_expect_to(f, "/input", JSON, GOOD, 202, NULL);
+    http_client_close(&held);
+    mesh_buffer_done(&json);
+}
+
 static void test_a_slow_head_is_refused(void **state)
 {
     struct http_fixture *f = *state;
@@ -223,6 +260,8 @@ static void test_no_answer_in_time_is_unknown(void **state)
 
 #define PATIENT(test)                                                                              \
     cmocka_unit_test_setup_teardown(test, http_fixture_patient, http_fixture_teardown)
+#define CROWDED(test)                                                                              \
+    cmocka_unit_test_setup_teardown(test, http_fixture_crowded, http_fixture_teardown)
 #define IMPATIENT(test)                                                                            \
     cmocka_unit_test_setup_teardown(test, http_fixture_impatient, http_fixture_teardown)
 
@@ -235,6 +274,7 @@ int main(void)
         PATIENT(test_too_long_heads_are_refused),
         PATIENT(test_a_gzip_bomb_is_refused),
         PATIENT(test_too_many_events_in_flight_are_refused_at_once),
+        CROWDED(test_a_queue_that_stands_still_is_not_joined),
         IMPATIENT(test_a_slow_head_is_refused),
         IMPATIENT(test_a_connection_that_sends_nothing_is_closed),
         IMPATIENT(test_a_slow_body_is_refused_though_it_never_pauses),

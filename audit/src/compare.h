@@ -35,7 +35,8 @@ struct findings {
     uint64_t dead_letters;  /* of these: in the dead letter topic */
     uint64_t undeliverable; /* of these: unreadable and not in the dead letter topic */
     uint64_t unsettled;     /* offsets that Redis has not settled */
-    struct tally kafka;     /* distinct events */
+    uint64_t before_log;    /* events of which Kafka has dropped the record; the archive has them */
+    struct tally kafka;     /* distinct events; with those that only the archive has any more */
     struct tally redis;     /* the truth in Redis */
     struct tally shown;     /* the hash derived from it, which people and Grafana read */
     struct tally mongo;

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect.h"
 
+#include "dead_letters.h"
 #include "ledger.h"
 #include "log_reader.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/event.h"
-#include "positions.h"
 #include "stores.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 /* How often the watermarks are looked at while waiting. */
@@ -29,7 +27,8 @@ struct inspection {
     const struct mesh_stream *stream;
     struct findings findings;
     struct ledger *ledger;
-    struct positions dead; /* sorted once all are read */
+    struct dead_letters dead;
+    struct log_extent log;
 };
 
 struct inspector *inspector_new(const struct config *config, struct mesh_error *err)
@@ -37,7 +36,8 @@ struct inspector *inspector_new(const struct config *config, struct mesh_error *
     struct inspector *inspector = mesh_new(struct inspector);
 
     inspector->config = config;
-    inspector->log = log_reader_new(config->kafka_brokers, (uint32_t)config->kafka_ms_max, err);
+    inspector->log = log_reader_new(config->kafka_brokers, "tweetmesh-audit",
+                                    (uint32_t)config->kafka_ms_max, err);
     if (inspector->log == NULL) {
         goto fail;
     }
@@ -74,42 +74,6 @@ bool inspect_wait(struct inspector *inspector, const struct mesh_stream *stream,
     return true;
 }
 
-static bool header_number(const rd_kafka_headers_t *headers, const char *name, int64_t *out)
-{
-    const void *value = NULL;
-    size_t size = 0;
-    char text[24];
-
-    if (rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        size == 0 || size >= sizeof text) {
-        return false;
-    }
-    (void)memcpy(text, value, size);
-    text[size] = '\0';
-    char *end = NULL;
-    *out = strtoll(text, &end, 10);
-    return *end == '\0';
-}
-
-static bool dead_letter_visit(void *arg, const rd_kafka_message_t *message, struct mesh_error *err)
-{
-    struct inspection *inspection = arg;
-    rd_kafka_headers_t *headers = NULL;
-    int64_t partition = 0;
-    int64_t offset = 0;
-
-    (void)err;
-    /* What somebody else put there says nothing about our records. */
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !header_number(headers, "partition", &partition) ||
-        !header_number(headers, "offset", &offset)) {
-        return true;
-    }
-    positions_add(&inspection->dead,
-                  (struct position){.partition = (int32_t)partition, .offset = offset});
-    return true;
-}
-
 static bool record_visit(void *arg, const rd_kafka_message_t *message, struct mesh_error *err)
 {
     struct inspection *inspection = arg;
@@ -117,7 +81,7 @@ static bool record_visit(void *arg, const rd_kafka_message_t *message, struct me
     const char *reason = NULL;
 
     inspection->findings.records++;
-    if (positions_find(&inspection->dead, message->partition, message->offset) != NULL) {
+    if (dead_letters_have(&inspection->dead, message->partition, message->offset)) {
         inspection->findings.dead_letters++;
         return true;
     }
@@ -136,37 +100,35 @@ static bool record_visit(void *arg, const rd_kafka_message_t *message, struct me
     return ok;
 }
 
-static void document_visit(void *arg, const struct ledger_document *document)
+/* Whether Kafka does not keep that record any more. */
+static bool is_before_log(const struct inspection *inspection, const struct position *place)
+{
+    return place->partition >= 0 && (size_t)place->partition < inspection->log.count &&
+           place->offset >= 0 && place->offset < inspection->log.partitions[place->partition].first;
+}
+
+static void document_visit(void *arg, const struct document *document)
 {
     struct inspection *inspection = arg;
 
-    ledger_document(inspection->ledger, document);
+    if (is_before_log(inspection, &document->archived)) {
+        ledger_document_before_log(inspection->ledger, document);
+    } else {
+        ledger_document(inspection->ledger, document);
+    }
 }
 
-/* Reads a whole topic; one that lost its beginning cannot be audited. */
-static bool topic_read(struct inspection *inspection, const char *topic, bool must_be_whole,
-                       log_record_fn *visit, struct mesh_error *err)
+/* Reads the log, and what of it Redis has not settled. */
+static bool log_read(struct inspection *inspection, struct mesh_error *err)
 {
     struct inspector *inspector = inspection->inspector;
-    struct log_extent extent = {0};
+    const struct mesh_stream *stream = inspection->stream;
 
-    if (!log_reader_extent(inspector->log, topic, &extent, err)) {
-        return false;
-    }
-    bool ok = true;
-    for (size_t i = 0; ok && must_be_whole && i < extent.count; i++) {
-        if (extent.partitions[i].first > 0) {
-            ok = mesh_fail(err, MESH_OUT_OF_RANGE,
-                           "Kafka topic %s, partition %zu: begins at offset %" PRId64
-                           ", what came before cannot be counted any more",
-                           topic, i, extent.partitions[i].first);
-        }
-    }
-    ok = ok && log_reader_read(inspector->log, topic, &extent, visit, inspection, err);
-    ok = ok && (!must_be_whole || stores_unsettled(inspector->stores, inspection->stream, &extent,
-                                                   &inspection->findings.unsettled, err));
-    log_extent_done(&extent);
-    return ok;
+    return log_reader_extent(inspector->log, stream->topic, &inspection->log, err) &&
+           log_reader_read(inspector->log, stream->topic, &inspection->log, record_visit,
+                           inspection, err) &&
+           stores_unsettled(inspector->stores, stream, &inspection->log,
+                            &inspection->findings.unsettled, err);
 }
 
 bool inspect_stream(struct inspector *inspector, const struct mesh_stream *stream,
@@ -177,14 +139,14 @@ bool inspect_stream(struct inspector *inspector, const struct mesh_stream *strea
 
     inspection.ledger =
         ledger_new(&inspection.findings, (size_t)inspector->config->memory_mb_max * 1024 * 1024);
-    bool ok = topic_read(&inspection, stream->dlq_topic, false, dead_letter_visit, err);
-    positions_sort(&inspection.dead);
-    ok = ok && topic_read(&inspection, stream->topic, true, record_visit, err);
+    bool ok = dead_letters_read(inspector->log, stream, &inspection.dead, err);
+    ok = ok && log_read(&inspection, err);
     ok = ok && stores_redis(inspector->stores, stream, &inspection.findings, err);
     ok = ok && stores_documents(inspector->stores, stream, document_visit, &inspection, err);
     ledger_close(inspection.ledger);
     ledger_free(inspection.ledger);
-    positions_done(&inspection.dead);
+    dead_letters_done(&inspection.dead);
+    log_extent_done(&inspection.log);
     if (ok) {
         *out = inspection.findings;
     }

@@ -57,25 +57,35 @@ bool ledger_record(struct ledger *ledger, const struct mesh_id *id, struct posit
     return true;
 }
 
-void ledger_document(struct ledger *ledger, const struct ledger_document *document)
+/* Takes the document's event out of the log's; *out_first is the group of its first record. */
+static enum id_set_taken event_take(struct ledger *ledger, const struct document *document,
+                                    uint8_t *out_first)
 {
-    struct findings *findings = ledger->findings;
-    const struct position *archived = &document->archived;
-    enum id_set_taken taken = ID_SET_ABSENT;
-    uint8_t first = 0;
-
     if (!ledger->sorted) {
         positions_sort(&ledger->regrouped);
         ledger->sorted = true;
     }
-    if (document->event.text[0] != '\0') {
-        taken = id_set_take(ledger->ids, &document->event, &first);
-    }
+    return document->event.text[0] == '\0' ? ID_SET_ABSENT
+                                           : id_set_take(ledger->ids, &document->event, out_first);
+}
+
+static void archived_add(struct findings *findings, const struct document *document)
+{
+    findings->mongo.total++;
+    findings->mongo.groups[document->archived.group]++;
+}
+
+void ledger_document(struct ledger *ledger, const struct document *document)
+{
+    struct findings *findings = ledger->findings;
+    const struct position *archived = &document->archived;
+    uint8_t first = 0;
+    enum id_set_taken taken = event_take(ledger, document, &first);
+
     if (taken == ID_SET_TAKEN_BEFORE) {
         return; /* a document that was changed meanwhile may come twice */
     }
-    findings->mongo.total++;
-    findings->mongo.groups[archived->group]++;
+    archived_add(findings, document);
     if (taken == ID_SET_ABSENT) {
         compare_stray(&findings->foreign, document->id);
         return;
@@ -86,6 +96,26 @@ void ledger_document(struct ledger *ledger, const struct ledger_document *docume
         findings->kafka.groups[first]--;
         findings->kafka.groups[record->group]++;
     }
+}
+
+void ledger_document_before_log(struct ledger *ledger, const struct document *document)
+{
+    struct findings *findings = ledger->findings;
+    uint8_t first = 0;
+    enum id_set_taken taken = event_take(ledger, document, &first);
+
+    if (taken == ID_SET_TAKEN_BEFORE) {
+        return;
+    }
+    archived_add(findings, document);
+    findings->before_log++;
+    if (taken == ID_SET_TAKEN) {
+        findings->kafka.groups[first]--;
+        findings->kafka.total--;
+        findings->repeated++;
+    }
+    findings->kafka.groups[document->archived.group]++;
+    findings->kafka.total++;
 }
 
 void ledger_close(struct ledger *ledger)

@@ -9,6 +9,7 @@
 #define LEDGER_H
 
 #include "compare.h"
+#include "documents.h"
 #include "mesh/error.h"
 #include "mesh/id.h"
 #include "positions.h"
@@ -17,13 +18,6 @@
 #include <stddef.h>
 
 struct ledger;
-
-/* A document of the archive, as far as it is compared. */
-struct ledger_document {
-    char id[STRAY_ID_SIZE];   /* its _id for people, whatever it is */
-    struct mesh_id event;     /* empty: the _id is not that of an event */
-    struct position archived; /* the record it was made of, by its own word; and its group */
-};
 
 /* findings: filled by the calls below (kafka, repeated, mongo, missing, foreign); kept. bytes_max:
  * for the ids. The caller owns the result. */
@@ -34,7 +28,10 @@ bool ledger_record(struct ledger *ledger, const struct mesh_id *id, struct posit
                    struct mesh_error *err);
 /* Enters a document. The group of an event whose records name several is that of the record from
  * which the document was made. */
-void ledger_document(struct ledger *ledger, const struct ledger_document *document);
+void ledger_document(struct ledger *ledger, const struct document *document);
+/* Enters a document made of a record that Kafka does not keep any more. It stands for that record:
+ * what the log still has of its event only repeats it. */
+void ledger_document_before_log(struct ledger *ledger, const struct document *document);
 /* Counts what had no document. */
 void ledger_close(struct ledger *ledger);
 /* Accepts NULL. */

@@ -24,7 +24,8 @@ struct reading {
     void *arg;
 };
 
-struct log_reader *log_reader_new(const char *brokers, uint32_t ms_max, struct mesh_error *err)
+struct log_reader *log_reader_new(const char *brokers, const char *group, uint32_t ms_max,
+                                  struct mesh_error *err)
 {
     struct log_reader *reader = mesh_new(struct log_reader);
     char text[256];
@@ -34,8 +35,7 @@ struct log_reader *log_reader_new(const char *brokers, uint32_t ms_max, struct m
     if (conf == NULL) {
         goto fail;
     }
-    /* librdkafka wants a group even where none is joined. */
-    if (!mesh_kafka_set(conf, "group.id", "tweetmesh-audit", err) ||
+    if (!mesh_kafka_set(conf, "group.id", group, err) ||
         !mesh_kafka_set(conf, "enable.auto.commit", "false", err) ||
         !mesh_kafka_set(conf, "isolation.level", "read_committed", err) ||
         !mesh_kafka_set(conf, "enable.partition.eof", "true", err) ||
@@ -56,6 +56,30 @@ struct log_reader *log_reader_new(const char *brokers, uint32_t ms_max, struct m
 fail:
     log_reader_free(reader);
     return NULL;
+}
+
+char *log_reader_topic_id(struct log_reader *reader, const char *topic, struct mesh_error *err)
+{
+    return mesh_kafka_topic_id(reader->kafka, topic, reader->ms_max, err);
+}
+
+bool log_reader_committed(struct log_reader *reader, const char *topic,
+                          const struct log_extent *extent, int64_t *out, struct mesh_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)extent->count);
+
+    for (size_t i = 0; i < extent->count; i++) {
+        (void)rd_kafka_topic_partition_list_add(list, topic, (int32_t)i);
+    }
+    rd_kafka_resp_err_t error = rd_kafka_committed(reader->kafka, list, (int)reader->ms_max);
+    for (size_t i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < extent->count; i++) {
+        error = list->elems[i].err;
+        out[i] = list->elems[i].offset < 0 ? -1 : list->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           mesh_fail(err, MESH_UNAVAILABLE, "Kafka topic %s: what is committed: %s", topic,
+                     rd_kafka_err2str(error));
 }
 
 /* How many partitions the topic has; 0: it does not exist. */

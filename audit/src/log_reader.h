@@ -31,9 +31,18 @@ struct log_extent {
 /* Called for each record, in the order of its partition. False: stop, *err says why. */
 typedef bool log_record_fn(void *arg, const rd_kafka_message_t *message, struct mesh_error *err);
 
-/* brokers: read only during the call. The caller owns the result. NULL on failure. */
+/* brokers, group: read only during the call; the group is asked, not joined. The caller owns the
+ * result. NULL on failure. */
 MESH_MUST_CHECK
-struct log_reader *log_reader_new(const char *brokers, uint32_t ms_max, struct mesh_error *err);
+struct log_reader *log_reader_new(const char *brokers, const char *group, uint32_t ms_max,
+                                  struct mesh_error *err);
+/* Kafka's id of a topic, freed by the caller. NULL: *err says why. */
+MESH_MUST_CHECK
+char *log_reader_topic_id(struct log_reader *reader, const char *topic, struct mesh_error *err);
+/* Where the group stands in each partition of the extent; -1: it never committed there. */
+MESH_MUST_CHECK
+bool log_reader_committed(struct log_reader *reader, const char *topic,
+                          const struct log_extent *extent, int64_t *out, struct mesh_error *err);
 /* Asks for the bounds of all partitions. A topic that does not exist has none. */
 MESH_MUST_CHECK
 bool log_reader_extent(struct log_reader *reader, const char *topic, struct log_extent *out,

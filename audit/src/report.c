@@ -95,11 +95,13 @@ static void add_stream(struct mesh_buffer *out, const struct findings *findings,
         ": {\"kafka_records\": %" PRIu64 ", \"kafka_events\": %" PRIu64 ", \"redis\": %" PRIu64
         ", \"mongo\": %" PRIu64 ", \"groups_differing\": %zu, \"equal\": %s, \"shown\": %" PRIu64
         ", \"repeated\": %" PRIu64 ", \"dead_letters\": %" PRIu64 ", \"undeliverable\": %" PRIu64
-        ", \"unsettled\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"foreign\": %" PRIu64,
+        ", \"unsettled\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"foreign\": %" PRIu64
+        ", \"before_log\": %" PRIu64,
         findings->records, findings->kafka.total, findings->redis.total, findings->mongo.total,
         compare_differing(findings), compare_equal(findings) ? "true" : "false",
         findings->shown.total, findings->repeated, findings->dead_letters, findings->undeliverable,
-        findings->unsettled, findings->missing.count, findings->foreign.count);
+        findings->unsettled, findings->missing.count, findings->foreign.count,
+        findings->before_log);
     add_differences(out, findings);
     if (all_groups) {
         add_groups(out, findings);
@@ -147,6 +149,11 @@ static void add_table(struct mesh_buffer *out, const struct findings *findings, 
                            " undeliverable; %" PRIu64 " offsets not settled\n",
                            findings->records, findings->repeated, findings->dead_letters,
                            findings->undeliverable, findings->unsettled);
+    if (findings->before_log > 0) {
+        mesh_buffer_add_format(
+            out, "  before the log's beginning: %" PRIu64 " archived, which count as Kafka's\n",
+            findings->before_log);
+    }
     mesh_buffer_add_format(out, "  %-34s %12s %12s %12s %12s\n", "events", "Kafka", "Redis",
                            "shown", "MongoDB");
     for (size_t group = 0; group <= findings->stream->group_count; group++) {

@@ -9,7 +9,7 @@
 
 #include "compare.h"
 #include "config.h"
-#include "ledger.h"
+#include "documents.h"
 #include "log_reader.h"
 #include "mesh/error.h"
 #include "mesh/stream.h"
@@ -18,8 +18,6 @@
 #include <stdint.h>
 
 struct stores;
-
-typedef void stores_document_fn(void *arg, const struct ledger_document *document);
 
 /* Connects to both. config: kept. The caller owns the result. NULL on failure. */
 MESH_MUST_CHECK
@@ -35,8 +33,8 @@ bool stores_redis(struct stores *stores, const struct mesh_stream *stream,
 /* Calls visit for every document of the stream in MongoDB, in no order; what visit is given lives
  * only during the call. */
 MESH_MUST_CHECK
-bool stores_documents(struct stores *stores, const struct mesh_stream *stream,
-                      stores_document_fn *visit, void *arg, struct mesh_error *err);
+bool stores_documents(struct stores *stores, const struct mesh_stream *stream, document_fn *visit,
+                      void *arg, struct mesh_error *err);
 /* Accepts NULL. */
 void stores_free(struct stores *stores);
 

@@ -51,8 +51,8 @@ static void record(unsigned number, int64_t offset, uint8_t group)
 
 static void document(unsigned number, int64_t offset, uint8_t group)
 {
-    struct ledger_document document = {.event = id_of(number),
-                                       .archived = {.offset = offset, .group = group}};
+    struct document document = {.event = id_of(number),
+                                .archived = {.offset = offset, .group = group}};
 
     (void)snprintf(document.id, sizeof document.id, "%s", document.event.text);
     ledger_document(test.ledger, &document);
@@ -97,7 +97,7 @@ static void test_one_missing_and_one_foreign_in_a_group_are_both_named(void **st
 static void test_what_has_no_id_of_ours_is_foreign(void **state)
 {
     (void)state;
-    struct ledger_document stranger = {.id = "5f0000000000000000000000"};
+    struct document stranger = {.id = "5f0000000000000000000000"};
 
     record(0, 0, GUATEMALA);
     document(0, 0, GUATEMALA);
@@ -156,6 +156,30 @@ static void test_a_document_of_another_group_than_its_record_shows(void **state)
     assert_int_equal(test.findings.mongo.groups[PERU], 2);
 }
 
+static void test_documents_from_before_the_log_stand_for_their_records(void **state)
+{
+    (void)state;
+    struct document old = {.event = id_of(77), .archived = {.group = PERU}};
+    struct document again = {.event = id_of(0), .archived = {.group = PERU}};
+
+    log_write();
+    ledger_document_before_log(test.ledger, &old);
+    ledger_document_before_log(test.ledger,
+                               &again); /* the log still has a record that repeats it */
+    ledger_document_before_log(test.ledger, &again);
+    document(1, 1, GUATEMALA);
+    document(2, 2, GUATEMALA);
+    ledger_close(test.ledger);
+    assert_int_equal(test.findings.before_log, 2);
+    assert_int_equal(test.findings.kafka.total, EVENTS + 1);
+    assert_int_equal(test.findings.kafka.groups[GUATEMALA], EVENTS - 1);
+    assert_int_equal(test.findings.kafka.groups[PERU], 2);
+    assert_int_equal(test.findings.repeated, 1);
+    assert_int_equal(test.findings.mongo.total, 4);
+    assert_int_equal(test.findings.missing.count, 1); /* event 3 */
+    assert_int_equal(test.findings.foreign.count, 0);
+}
+
 static void test_limits_are_errors(void **state)
 {
     (void)state;
@@ -191,6 +215,7 @@ int main(void)
         CASE(test_a_document_that_comes_twice_counts_once),
         CASE(test_an_event_counts_where_its_archived_record_belongs),
         CASE(test_a_document_of_another_group_than_its_record_shows),
+        CASE(test_documents_from_before_the_log_stand_for_their_records),
         CASE(test_limits_are_errors),
     };
 

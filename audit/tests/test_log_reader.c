@@ -26,7 +26,7 @@ struct seen {
 static struct log_reader *reader_at(const char *brokers, uint32_t ms_max)
 {
     struct mesh_error err = {0};
-    struct log_reader *reader = log_reader_new(brokers, ms_max, &err);
+    struct log_reader *reader = log_reader_new(brokers, "audit-test", ms_max, &err);
 
     assert_non_null(reader);
     return reader;

@@ -2,6 +2,7 @@
 #include "mesh/config.h"
 
 #include "mesh/alloc.h"
+#include "mesh/failpoint.h"
 #include "mesh/log.h"
 
 #include <errno.h>
@@ -234,6 +235,10 @@ static void print_help(const struct mesh_config_spec *spec)
                    option->default_text[0] != '\0' ? option->default_text : "none");
         }
     }
+    struct mesh_buffer failpoints = {0};
+    mesh_failpoints_list(&failpoints);
+    printf("%s", failpoints.size > 0 ? failpoints.data : "");
+    mesh_buffer_done(&failpoints);
 }
 
 static void print_options(const struct mesh_config_spec *spec)
@@ -294,6 +299,7 @@ enum mesh_config_outcome mesh_config_load(const struct mesh_config_spec *spec, i
     for (size_t i = 0; i < spec->option_count; i++) {
         set_option(&spec->options[i], config, &problems);
     }
+    mesh_failpoints_load(&problems);
     if (problems.size == 0 && spec->check != NULL) {
         spec->check(config, &problems);
     }

@@ -170,6 +170,27 @@ void mesh_counters_sweep(struct mesh_counters_command *command, const char *stre
     add_position(command, partition, first_offset);
 }
 
+void mesh_counters_restore(struct mesh_counters_command *command, const char *stream,
+                           const struct mesh_counters_restoration *how)
+{
+    struct mesh_counters_scratch *scratch = command->scratch;
+    command->argc = 0;
+    add_text(command, "FCALL");
+    add_text(command, "tweetmesh_restore");
+    add_text(command, "2");
+    add_text(command, how->copy_key);
+    add_key(command, 0, stream, "state");
+    add_text(command, how->topic_id);
+    (void)snprintf(scratch->offset, NUMBER_BYTES_MAX, "%zu", how->field_count);
+    add_text(command, scratch->offset);
+    if (how->forced) {
+        (void)snprintf(scratch->partition, NUMBER_BYTES_MAX, "force");
+    } else {
+        (void)snprintf(scratch->partition, NUMBER_BYTES_MAX, "%" PRIu32, how->partition);
+    }
+    add_text(command, scratch->partition);
+}
+
 char *mesh_counters_groups_key(const struct mesh_stream *stream)
 {
     return mesh_format("{%s}:%s", stream->name, groups_suffix(stream));
@@ -195,6 +216,7 @@ void mesh_counters_read_reply(const redisReply *reply, struct mesh_counters_repl
         {"OK", MESH_COUNTERS_DONE},
         {"GAP", MESH_COUNTERS_GAP},
         {"OTHER_TOPIC", MESH_COUNTERS_OTHER_TOPIC},
+        {"AHEAD", MESH_COUNTERS_AHEAD},
     };
 
     *out = (struct mesh_counters_reply){.outcome = MESH_COUNTERS_FAILED};
@@ -306,7 +328,7 @@ static bool state_field(const struct mesh_stream *stream, const redisReply *name
 {
     const char *field = name->str;
     if (strncmp(field, "b:", 2) == 0 || strcmp(field, "topic") == 0 ||
-        strcmp(field, "partitions") == 0) {
+        strcmp(field, "partitions") == 0 || strcmp(field, "recounts") == 0) {
         return true;
     }
     char *end = NULL;

@@ -13,6 +13,7 @@
 --   duplicates         settled offsets whose event is counted at another offset
 --   not_counted        settled offsets that hold no event (poison)
 --   topic              Kafka's id of the topic
+--   recounts           how often the counters were rebuilt; a copy from before must not come back
 --
 -- When nothing is applied above the watermarks: sum of w: = total + duplicates + not_counted, if
 -- Kafka's offsets started at 0.
@@ -21,12 +22,12 @@
 -- Redis puts several writes of a function into MULTI/EXEC in the AOF, and a torn tail can break such
 -- a block apart: half of it would be replayed, and counted again.
 
-local VERSION = 1 -- raise with every change; read by counters.c, too
+local VERSION = 2 -- raise with every change; read by counters.c, too
 
 local CHUNK = 1024
 local RANGE_MAX = 4096       -- bounds unpack() and the time Redis is busy
 local SWEEP_CHUNKS_MAX = 1000
-local PARTITIONS_MAX = 2000  -- bounds unpack() in show_totals
+local PARTITIONS_MAX = 2000  -- bounds unpack() in watermarks
 local GROUPS_MAX = 254
 local NUMBER_MAX = 9007199254740991 -- 2^53 - 1: Lua's numbers are doubles
 local NOT_COUNTED, HOLE = 254, 255
@@ -314,25 +315,29 @@ local function show_groups(keys, names)
   return show(keys[2], names, redis.call('HMGET', keys[1], unpack(fields)))
 end
 
+-- Names and values (false: none) of all watermarks of a state that has settled so many partitions.
+local function watermarks(key, partitions)
+  local names = {}
+  for partition = 0, math.min(partitions, PARTITIONS_MAX) - 1 do
+    names[#names + 1] = 'w:' .. partition
+  end
+  return names, #names > 0 and redis.call('HMGET', key, unpack(names)) or {}
+end
+
 -- keys: state, derived hash. Shows total, duplicates, not_counted, settled and settled:<partition>.
 local function show_totals(keys)
   check_keys(keys, 2)
   local names = {'total', 'duplicates', 'not_counted'}
   local values = redis.call('HMGET', keys[1], 'total', 'duplicates', 'not_counted', 'partitions')
-  local partitions, settled = math.min(stored(values[4], 'partitions'), PARTITIONS_MAX), 0
+  local marks, found = watermarks(keys[1], stored(values[4], 'partitions'))
+  local settled = 0
   for i = 1, #names do
     values[i] = values[i] or '0'
   end
-  if partitions > 0 then
-    local marks = {}
-    for partition = 0, partitions - 1 do
-      marks[#marks + 1] = 'w:' .. partition
-    end
-    for i, watermark in ipairs(redis.call('HMGET', keys[1], unpack(marks))) do
-      names[3 + i] = 'settled:' .. (i - 1)
-      values[3 + i] = watermark
-      settled = settled + stored(watermark, marks[i])
-    end
+  for i, watermark in ipairs(found) do
+    names[3 + i] = 'settled:' .. (i - 1)
+    values[3 + i] = watermark
+    settled = settled + stored(watermark, marks[i])
   end
   names[#names + 1] = 'settled'
   values[#names] = text_of(settled)
@@ -363,7 +368,67 @@ local function sweep(keys, args)
   return {'OK', stop * CHUNK, dropped}
 end
 
+-- How far a whole state is.
+local function summary(key)
+  local values = redis.call('HMGET', key, 'topic', 'recounts', 'total', 'partitions')
+  local state = {
+    topic = values[1] or nil,
+    recounts = stored(values[2], 'recounts'),
+    total = stored(values[3], 'total'),
+    marks = {},
+    settled = 0,
+  }
+  local names, found = watermarks(key, stored(values[4], 'partitions'))
+  for i, watermark in ipairs(found) do
+    state.marks[i] = stored(watermark, names[i])
+    state.settled = state.settled + state.marks[i]
+  end
+  return state
+end
+
+-- Whether a copy would bring back what the state of this partition has lost. Other partitions may be
+-- set back by it, which their consumers notice; but not by more than is won.
+local function is_behind(state, copy, partition)
+  if state.recounts ~= copy.recounts then
+    return state.recounts < copy.recounts
+  end
+  return (state.marks[partition + 1] or 0) < (copy.marks[partition + 1] or 0) and state.settled < copy.settled
+end
+
+-- keys: a copy of a state, state; args: topic id, number of the copy's fields, and the partition that
+-- lost its watermark, or 'force': whatever the state is. Puts the copy in the state's place; what was
+-- applied since the copy was taken is settled again. Replies OK or, with nothing written, AHEAD (the
+-- state knows more) or OTHER_TOPIC; then the partition's watermark, change of the total.
+local function restore(keys, args)
+  check_keys(keys, 2)
+  local fields = argument(args[2], NUMBER_MAX, 'number of fields')
+  local forced = args[3] == 'force'
+  local partition = forced and 0 or argument(args[3], PARTITIONS_MAX - 1, 'partition')
+  if redis.call('HLEN', keys[1]) ~= fields then
+    refuse('the copy is not whole')
+  end
+  local copy = summary(keys[1])
+  if not copy.topic or copy.topic ~= args[1] then
+    refuse('the copy is of another topic')
+  end
+  local total = 0
+  if not forced then
+    local state = summary(keys[2])
+    local watermark = state.marks[partition + 1] or 0
+    if state.topic and state.topic ~= copy.topic then
+      return {'OTHER_TOPIC', watermark, 0}
+    end
+    if not is_behind(state, copy, partition) then
+      return {'AHEAD', watermark, 0}
+    end
+    total = state.total
+  end
+  write('RENAME', keys[1], {keys[2]})
+  return {'OK', copy.marks[partition + 1] or 0, copy.total - total}
+end
+
 redis.register_function('tweetmesh_apply', apply)
+redis.register_function('tweetmesh_restore', restore)
 redis.register_function('tweetmesh_settle', settle)
 redis.register_function('tweetmesh_show_groups', show_groups)
 redis.register_function('tweetmesh_show_totals', show_totals)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,21 +37,23 @@ struct mesh_ops {
     int64_t start_us;
     uint16_t port;
     atomic_bool gate; /* mesh_ops_set_ready() */
-    /* A hook is written before its count is raised, so the ops thread sees whole ones only. */
+
+    /* Guards everything below, and is held while hooks run, so that none outlives forget(). */
+    pthread_mutex_t mutex;
     struct ready_hook probes[HOOKS_MAX];
-    atomic_size_t probe_count;
+    size_t probe_count;
     struct status_hook statuses[HOOKS_MAX];
-    atomic_size_t status_count;
+    size_t status_count;
 };
 
-static bool write_ready(struct mesh_ops *ops, struct mesh_buffer *out)
+/* Mutex held. */
+static bool write_ready_locked(struct mesh_ops *ops, struct mesh_buffer *out)
 {
     if (!atomic_load(&ops->gate)) {
         mesh_buffer_add_text(out, "starting or draining");
         return false;
     }
-    size_t count = atomic_load(&ops->probe_count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < ops->probe_count; i++) {
         if (!ops->probes[i].probe(ops->probes[i].arg, out)) {
             return false;
         }
@@ -59,10 +62,19 @@ static bool write_ready(struct mesh_ops *ops, struct mesh_buffer *out)
     return true;
 }
 
+static bool write_ready(struct mesh_ops *ops, struct mesh_buffer *out)
+{
+    pthread_mutex_lock(&ops->mutex);
+    bool ready = write_ready_locked(ops, out);
+    pthread_mutex_unlock(&ops->mutex);
+    return ready;
+}
+
 static void write_status(struct mesh_ops *ops, struct mesh_buffer *out)
 {
     struct mesh_buffer reason = {0};
-    bool ready = write_ready(ops, &reason);
+    pthread_mutex_lock(&ops->mutex);
+    bool ready = write_ready_locked(ops, &reason);
     mesh_buffer_add_format(out, "{\"program\":\"%s\",\"version\":\"%s\",\"uptime_s\":%lld,",
                            ops->program, MESH_VERSION,
                            (long long)((mesh_clock_mono_us() - ops->start_us) / 1000000));
@@ -70,10 +82,10 @@ static void write_status(struct mesh_ops *ops, struct mesh_buffer *out)
     mesh_buffer_add_json(out, mesh_buffer_bytes(&reason));
     mesh_buffer_add_text(out, ",");
     mesh_buffer_done(&reason);
-    size_t count = atomic_load(&ops->status_count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < ops->status_count; i++) {
         ops->statuses[i].write(ops->statuses[i].arg, out);
     }
+    pthread_mutex_unlock(&ops->mutex);
     mesh_buffer_add_text(out, "\"config\":");
     if (ops->spec != NULL) {
         mesh_config_json(ops->spec, ops->config, out);
@@ -183,6 +195,7 @@ struct mesh_ops *mesh_ops_new(const struct mesh_ops_options *options, struct mes
     ops->spec = options->spec;
     ops->config = options->config;
     ops->start_us = mesh_clock_mono_us();
+    pthread_mutex_init(&ops->mutex, NULL);
 
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | (ipv6 ? MHD_USE_IPv6 : 0U);
     errno = 0;
@@ -194,6 +207,7 @@ struct mesh_ops *mesh_ops_new(const struct mesh_ops_options *options, struct mes
     if (ops->daemon == NULL) {
         mesh_fail(err, MESH_UNAVAILABLE, "ops port: cannot listen on %s:%u: %s", options->host,
                   (unsigned)options->port, strerror(errno));
+        pthread_mutex_destroy(&ops->mutex);
         free(ops);
         return NULL;
     }
@@ -214,18 +228,30 @@ void mesh_ops_set_ready(struct mesh_ops *ops, bool ready)
 
 void mesh_ops_add_probe(struct mesh_ops *ops, mesh_ready_fn *probe, void *arg)
 {
-    size_t count = atomic_load(&ops->probe_count);
-    assert(count < HOOKS_MAX);
-    ops->probes[count] = (struct ready_hook){.probe = probe, .arg = arg};
-    atomic_store(&ops->probe_count, count + 1);
+    pthread_mutex_lock(&ops->mutex);
+    assert(ops->probe_count < HOOKS_MAX);
+    ops->probes[ops->probe_count++] = (struct ready_hook){.probe = probe, .arg = arg};
+    pthread_mutex_unlock(&ops->mutex);
 }
 
 void mesh_ops_add_status(struct mesh_ops *ops, mesh_status_fn *status, void *arg)
 {
-    size_t count = atomic_load(&ops->status_count);
-    assert(count < HOOKS_MAX);
-    ops->statuses[count] = (struct status_hook){.write = status, .arg = arg};
-    atomic_store(&ops->status_count, count + 1);
+    pthread_mutex_lock(&ops->mutex);
+    assert(ops->status_count < HOOKS_MAX);
+    ops->statuses[ops->status_count++] = (struct status_hook){.write = status, .arg = arg};
+    pthread_mutex_unlock(&ops->mutex);
+}
+
+void mesh_ops_forget(struct mesh_ops *ops)
+{
+    if (ops == NULL) {
+        return;
+    }
+    atomic_store(&ops->gate, false);
+    pthread_mutex_lock(&ops->mutex);
+    ops->probe_count = 0;
+    ops->status_count = 0;
+    pthread_mutex_unlock(&ops->mutex);
 }
 
 void mesh_ops_free(struct mesh_ops *ops)
@@ -234,5 +260,6 @@ void mesh_ops_free(struct mesh_ops *ops)
         return;
     }
     MHD_stop_daemon(ops->daemon);
+    pthread_mutex_destroy(&ops->mutex);
     free(ops);
 }

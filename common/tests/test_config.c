@@ -87,6 +87,7 @@ static int clear_environment(void **state)
         (void)unsetenv(options[i].name);
         (void)unsetenv(name);
     }
+    (void)unsetenv("FAILPOINTS");
     return 0;
 }
 
@@ -135,6 +136,18 @@ static void test_contradictions_and_double_settings_are_refused(void **state)
     assert_non_null(strstr(output, "give either T_NAME or T_NAME_FILE"));
     mesh_config_done(&spec, &config);
     assert_int_equal(load(&config, "--nonsense"), MESH_CONFIG_BAD);
+}
+
+/* In a build with failpoints for its name, in any other because it cannot act. */
+static void test_a_failpoint_that_cannot_act_is_refused(void **state)
+{
+    (void)state;
+    (void)setenv("T_NAME", "ok", 1);
+    (void)setenv("FAILPOINTS", "nowhere=kill@1", 1);
+    struct config config = {0};
+    assert_int_equal(load(&config, NULL), MESH_CONFIG_BAD);
+    assert_non_null(strstr(output, "FAILPOINTS: "));
+    mesh_config_done(&spec, &config);
 }
 
 static void test_secrets_come_from_files_and_are_masked(void **state)
@@ -193,6 +206,7 @@ int main(void)
                                clear_environment),
         cmocka_unit_test_setup(test_contradictions_and_double_settings_are_refused,
                                clear_environment),
+        cmocka_unit_test_setup(test_a_failpoint_that_cannot_act_is_refused, clear_environment),
         cmocka_unit_test_setup(test_secrets_come_from_files_and_are_masked, clear_environment),
         cmocka_unit_test_setup(test_good_settings_and_defaults_are_taken, clear_environment),
     };

@@ -5,11 +5,12 @@
  * Method: seeded random schedules against a real redis-server with an AOF, beside a model of Kafka
  * (records, duplicates, poison), of the archive (who came first) and of a consumer (commit,
  * rewind). Hints are lost, doubled, reordered and overlap; Redis is flushed, killed, and its AOF
- * torn.
+ * torn; copies of the state are taken and put back, also just before a crash.
  */
 #include "cmocka_all.h"
 #include "mesh/alloc.h"
 #include "mesh/counters.h"
+#include "mesh/counters_copy.h"
 #include "redis_fixture.h"
 
 #include <inttypes.h>
@@ -53,7 +54,8 @@ static struct {
     } archive[PARTITIONS * RECORDS]; /* by event */
     size_t position[PARTITIONS];     /* of the consumer */
     size_t committed[PARTITIONS];
-    unsigned int kills, tears, flushes, gaps;
+    struct mesh_counters_copy copy; /* the snapshot */
+    unsigned int kills, tears, flushes, gaps, restores;
 } model;
 
 /* splitmix64: the same schedule for the same seed. */
@@ -157,6 +159,53 @@ static bool archive_record(const struct record *record, size_t partition, size_t
            model.archive[record->event].offset != offset;
 }
 
+/* A copy of the state at any moment, as long as it does not go back. */
+static void take_copy(void)
+{
+    struct mesh_counters_copy copy = {0};
+    struct mesh_counters_summary next = {0};
+    struct mesh_counters_summary stored = {0};
+    struct mesh_error err = {0};
+    assert_true(mesh_counters_copy_take(model.redis, stream.name, &copy, &err));
+    if (copy.count == 0 || mesh_counters_copy_find(&copy, "topic") == NULL) {
+        mesh_counters_copy_done(&copy); /* nothing but hints so far */
+        return;
+    }
+    assert_true(mesh_counters_copy_summary(&copy, &next, &err));
+    if (model.copy.count == 0 || (mesh_counters_copy_summary(&model.copy, &stored, &err) &&
+                                  mesh_counters_summary_may_follow(&stored, &next))) {
+        struct mesh_counters_copy old = model.copy;
+        model.copy = copy;
+        copy = old;
+    }
+    mesh_counters_summary_done(&stored);
+    mesh_counters_summary_done(&next);
+    mesh_counters_copy_done(&copy);
+}
+
+/* Puts the snapshot back for a partition; returns where that is then. */
+static size_t restore(size_t partition, size_t watermark)
+{
+    struct mesh_counters_reply reply;
+    struct mesh_error err = {0};
+    char *key = NULL;
+    if (model.copy.count == 0 || one_in(4)) {
+        return watermark; /* MongoDB has none, or is not asked */
+    }
+    assert_true(mesh_counters_copy_upload(model.redis, stream.name, &model.copy, &key, &err));
+    if (!one_in(4)) { /* else the consumer dies in between */
+        const struct mesh_counters_restoration how = {.copy_key = key,
+                                                      .field_count = model.copy.count,
+                                                      .topic_id = "topic",
+                                                      .partition = (uint32_t)partition};
+        assert_true(mesh_counters_copy_install(model.redis, stream.name, &how, &reply, &err));
+        model.restores += reply.outcome == MESH_COUNTERS_DONE ? 1 : 0;
+        watermark = (size_t)reply.watermark;
+    }
+    free(key);
+    return watermark;
+}
+
 /* One round of the consumer on one partition: archive, settle, commit; rewind on GAP. */
 static void consume(size_t partition, size_t count_max)
 {
@@ -186,7 +235,8 @@ static void consume(size_t partition, size_t count_max)
     struct mesh_counters_reply reply = call();
     if (reply.outcome == MESH_COUNTERS_GAP) {
         assert_true(reply.watermark < first);
-        model.position[partition] = (size_t)reply.watermark;
+        size_t watermark = restore(partition, (size_t)reply.watermark);
+        model.position[partition] = watermark < first ? watermark : first;
         model.gaps++;
         return;
     }
@@ -303,8 +353,10 @@ static void run_schedule(uint64_t seed)
             produce();
         } else if (dice < 700) {
             hint();
-        } else if (dice < 960) {
+        } else if (dice < 940) {
             consume(below(PARTITIONS), 1 + below(1000));
+        } else if (dice < 960) {
+            take_copy();
         } else if (dice < 975) {
             crash_consumer();
         } else if (dice < 995) {
@@ -318,9 +370,13 @@ static void run_schedule(uint64_t seed)
     }
     drain();
     assert_equal_to_kafka();
-    print_message("seed %" PRIu64 ": %" PRIu32 " events, %u kills, %u tears, %u flushes, %u gaps\n",
-                  seed, model.event_count, model.kills, model.tears, model.flushes, model.gaps);
+    print_message("seed %" PRIu64 ": %" PRIu32
+                  " events, %u kills, %u tears, %u flushes, %u gaps, %u restores\n",
+                  seed, model.event_count, model.kills, model.tears, model.flushes, model.gaps,
+                  model.restores);
     assert_true(model.kills > 0 && model.tears > 0 && model.flushes > 0 && model.gaps > 0);
+    assert_true(model.restores > 0);
+    mesh_counters_copy_done(&model.copy);
     mesh_counters_command_free(model.command);
     redisFree(model.redis);
     redis_fixture_free(model.fixture);

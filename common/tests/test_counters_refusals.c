@@ -31,6 +31,7 @@ static void test_garbage_arguments_are_refused(void **state)
     static const char *const a = "tweetmesh_apply";
     static const char *const s = "tweetmesh_settle";
     static const char *const w = "tweetmesh_sweep";
+    static const char *const r = "tweetmesh_restore";
     static const struct {
         const char *reason;
         const char *argv[12];
@@ -62,6 +63,15 @@ static void test_garbage_arguments_are_refused(void **state)
         {"group names", {"tweetmesh_show_groups", "2", STATE, "{test}:country"}},
         {"key", {"tweetmesh_show_groups", "1", STATE, "name"}},
         {"key", {"tweetmesh_show_totals", "1", STATE}},
+        {"key", {r, "1", STATE}},
+        {"number of fields", {r, "2", "{test}:copy", STATE}},
+        {"number of fields", {r, "2", "{test}:copy", STATE, TOPIC, "-1", "0"}},
+        {"partition", {r, "2", "{test}:copy", STATE, TOPIC, "5"}},
+        {"partition", {r, "2", "{test}:copy", STATE, TOPIC, "5", "2000"}},
+        {"partition", {r, "2", "{test}:copy", STATE, TOPIC, "5", "forced"}},
+        {"not whole", {r, "2", "{test}:copy", STATE, TOPIC, "5", "0"}},
+        {"not whole", {r, "2", "{test}:copy", STATE, TOPIC, "5", "force"}},
+        {"another topic", {r, "2", "{test}:copy", STATE, TOPIC, "0", "force"}},
         {"key", {w, "0"}},
         {"partition", {w, "1", STATE}},
         {"first offset", {w, "1", STATE, "0"}},

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -151,6 +152,48 @@ static void test_status_is_json_and_metrics_are_served(void **state)
     assert_non_null(strstr(answer, "tweetmesh_y_total 2\n"));
 }
 
+static atomic_bool writes;
+static atomic_bool gone;
+static atomic_bool used_when_gone;
+
+/* Takes its time, as one may whose thread is not given the processor. */
+static void write_slowly(void *arg, struct mesh_buffer *members)
+{
+    (void)arg;
+    (void)members;
+    atomic_store(&writes, true);
+    (void)usleep(50000);
+    atomic_store(&used_when_gone, atomic_load(&gone));
+}
+
+static void *ask_status(void *arg)
+{
+    (void)arg;
+    (void)ask("GET", "/status");
+    return NULL;
+}
+
+static void test_forget_waits_for_who_looks_and_then_nobody_does(void **state)
+{
+    (void)state;
+    pthread_t client;
+    atomic_store(&writes, false);
+    mesh_ops_add_status(ops, write_slowly, NULL);
+    mesh_ops_set_ready(ops, true);
+    assert_int_equal(pthread_create(&client, NULL, ask_status, NULL), 0);
+    while (!atomic_load(&writes)) {
+        (void)usleep(1000);
+    }
+    mesh_ops_forget(ops);
+    atomic_store(&gone, true);
+    assert_int_equal(pthread_join(client, NULL), 0);
+    assert_false(atomic_load(&used_when_gone));
+    assert_int_equal(ask("GET", "/status"), 200);
+    assert_null(strstr(answer, "queue"));
+    assert_false(atomic_load(&used_when_gone));
+    assert_int_equal(ask("GET", "/readyz"), 503);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +202,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_port_in_use_is_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ready_needs_the_gate_and_every_probe, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status_is_json_and_metrics_are_served, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_forget_waits_for_who_looks_and_then_nobody_does, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

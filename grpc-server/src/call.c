@@ -283,7 +283,6 @@ static void on_received(void *owner, bool success)
         turn(call);
         return;
     }
-    bool draining = call->draining;
     call->message_seen = true;
     if (call->method->kind != METHOD_SERVER_STREAM) {
         call->unanswered++;
@@ -293,8 +292,7 @@ static void on_received(void *owner, bool success)
 
     /* Operations end on this thread only, so the call is not released meanwhile. */
     call->method->message(call->method->arg, call,
-                          mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)),
-                          draining);
+                          mesh_bytes_of(GRPC_SLICE_START_PTR(message), GRPC_SLICE_LENGTH(message)));
     grpc_slice_unref(message);
     pthread_mutex_lock(&call->mutex);
     turn(call);
@@ -384,7 +382,8 @@ bool call_push(struct call *call, grpc_slice message)
 void call_drain(struct call *call)
 {
     pthread_mutex_lock(&call->mutex);
-    call->draining = true;
+    /* A unary call is soon over by itself; ending it now would refuse a message on its way. */
+    call->draining = call->method == NULL || call->method->kind != METHOD_UNARY;
     go_on(call);
 }
 

@@ -32,8 +32,8 @@ struct method {
     enum method_kind kind;
     void *arg; /* for the functions */
     /* A message came. The bytes are gone when it returns; the reference to the call is handed over,
-     * except in a server stream. `draining`: no new work, please. */
-    void (*message)(void *arg, struct call *call, struct mesh_bytes message, bool draining);
+     * except in a server stream. */
+    void (*message)(void *arg, struct call *call, struct mesh_bytes message);
     /* The call is over, after its message() began. May be NULL. */
     void (*closed)(void *arg, struct call *call);
 };

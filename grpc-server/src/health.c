@@ -77,12 +77,11 @@ static serving_status status_of(const struct health *health, bool known)
     return health->probe(health->arg) ? serving : not_serving;
 }
 
-static void on_check(void *arg, struct call *call, struct mesh_bytes message, bool draining)
+static void on_check(void *arg, struct call *call, struct mesh_bytes message)
 {
     struct health *health = arg;
     bool known = false;
 
-    (void)draining;
     if (!asked_read(message, &known)) {
         call_fail(call, MESH_INVALID_ARGUMENT, "the message is not a HealthCheckRequest");
         return;
@@ -104,12 +103,11 @@ static void watcher_tell(struct health *health, struct watcher *watcher)
     }
 }
 
-static void on_watch(void *arg, struct call *call, struct mesh_bytes message, bool draining)
+static void on_watch(void *arg, struct call *call, struct mesh_bytes message)
 {
     struct health *health = arg;
     struct watcher *watcher = mesh_new(struct watcher);
 
-    (void)draining;
     watcher->call = call;
     watcher->told = unknown;
     /* What is malformed asks for nothing of ours. */

@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/metrics.h"
 #include "request.h"
 
@@ -70,6 +71,7 @@ static void publishing_done(void *arg)
     struct publishing *publishing = arg;
     struct request *request = publishing->request;
 
+    MESH_FAILPOINT("grpc_server_delivered_before_reply");
     events_count(publishing->ingest, request_batch(request));
     grpc_slice reply = grpc_slice_malloc(request_reply_size(request));
     request_reply_write(request, GRPC_SLICE_START_PTR(reply));
@@ -77,12 +79,13 @@ static void publishing_done(void *arg)
     mesh_metric_observe_us(publishing->metrics->seconds,
                            mesh_clock_mono_us() - publishing->began_us);
     call_reply(publishing->call, reply);
+    MESH_FAILPOINT("grpc_server_after_reply");
     request_free(request);
     free(publishing);
 }
 
 static void publish(struct ingest *ingest, const struct method_metrics *metrics, struct call *call,
-                    struct mesh_bytes message, bool draining)
+                    struct mesh_bytes message)
 {
     struct mesh_error err = {0};
     int64_t began_us = mesh_clock_mono_us();
@@ -104,26 +107,25 @@ static void publish(struct ingest *ingest, const struct method_metrics *metrics,
     batch->arg = publishing;
     mesh_metric_observe(ingest->batch_events, batch->count);
     request_check(request, mesh_clock_wall_ms());
-    if (draining) {
-        request_refuse(request, MESH_UNAVAILABLE);
-    }
+    MESH_FAILPOINT("grpc_server_before_produce");
     if (!publisher_send(ingest->publisher, batch)) {
         publishing_done(publishing);
     }
+    MESH_FAILPOINT("grpc_server_after_produce");
 }
 
-static void on_unary(void *arg, struct call *call, struct mesh_bytes message, bool draining)
+static void on_unary(void *arg, struct call *call, struct mesh_bytes message)
 {
     struct ingest *ingest = arg;
 
-    publish(ingest, &ingest->unary, call, message, draining);
+    publish(ingest, &ingest->unary, call, message);
 }
 
-static void on_stream(void *arg, struct call *call, struct mesh_bytes message, bool draining)
+static void on_stream(void *arg, struct call *call, struct mesh_bytes message)
 {
     struct ingest *ingest = arg;
 
-    publish(ingest, &ingest->stream, call, message, draining);
+    publish(ingest, &ingest->stream, call, message);
 }
 
 static struct event_metrics event_metrics_of(const char *stream)

@@ -137,6 +137,7 @@ static void end(struct program *program)
     uint32_t drain_ms = (uint32_t)program->config.drain_ms_max;
 
     server_drain(program->server, drain_ms); /* no new calls; running ones are answered */
+    mesh_ops_forget(program->ops);
     server_free(program->server);
     publisher_free(program->publisher, drain_ms); /* events of cancelled calls reach Kafka */
     reflection_free(program->reflection);

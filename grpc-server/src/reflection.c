@@ -240,12 +240,11 @@ static grpc_slice answer(struct reflection *reflection, const reflection_request
     }
 }
 
-static void on_info(void *arg, struct call *call, struct mesh_bytes message, bool draining)
+static void on_info(void *arg, struct call *call, struct mesh_bytes message)
 {
     reflection_request *request =
         grpc__reflection__v1__server_reflection_request__unpack(NULL, message.size, message.data);
 
-    (void)draining;
     if (request == NULL) {
         call_fail(call, MESH_INVALID_ARGUMENT, "the message is not a ServerReflectionRequest");
         return;

@@ -123,15 +123,14 @@ static bool envelope_check(struct request *request, size_t index, int64_t now_ms
         return false;
     }
     publication->stream = (size_t)stream;
-    if (event->received_at > (uint64_t)(now_ms + REQUEST_AHEAD_MS_MAX)) {
-        refuse(request, index, "received_at is more than five minutes ahead");
-        return false;
-    }
     if (event->payload.len > MESH_EVENT_BYTES_MAX) {
         refuse(request, index, "the payload is larger than 16 KiB");
         return false;
     }
-    publication->received_at_ms = event->received_at == 0 ? now_ms : (int64_t)event->received_at;
+    /* Kafka takes no time that is far ahead. Whose clock is wrong is no fault of the event's. */
+    bool believed =
+        event->received_at != 0 && event->received_at <= (uint64_t)(now_ms + REQUEST_AHEAD_MS_MAX);
+    publication->received_at_ms = believed ? (int64_t)event->received_at : now_ms;
     struct mesh_bytes trace = mesh_bytes_of_text(event->traceparent);
     if (mesh_trace_valid(trace)) {
         memcpy(publication->trace.traceparent, trace.data, MESH_TRACEPARENT_LENGTH + 1);
@@ -211,18 +210,6 @@ void request_check(struct request *request, int64_t now_ms)
         if (publication->value.size > 0) { /* where none fits there is no buffer at all */
             publication->value.data = (const uint8_t *)request->records.data + begin;
             begin += publication->value.size;
-        }
-    }
-}
-
-void request_refuse(struct request *request, enum mesh_code code)
-{
-    for (size_t i = 0; i < request->batch.count; i++) {
-        struct publication *publication = &request->batch.at[i];
-        publication->partition = -1;
-        publication->offset = -1;
-        if (publication->code == MESH_OK) {
-            publication->code = code;
         }
     }
 }

@@ -33,8 +33,6 @@ struct request *request_new(const struct mesh_streams *streams, struct mesh_byte
 
 /* Checks every event and makes its record. Refused ones have another code than MESH_OK. */
 void request_check(struct request *request, int64_t now_ms);
-/* Refuses every event that was not refused before. */
-void request_refuse(struct request *request, enum mesh_code code);
 /* What is to be published; its done and arg are the caller's to set. Owned by the request. */
 struct publication_batch *request_batch(struct request *request);
 

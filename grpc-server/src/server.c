@@ -7,6 +7,7 @@
 #include "mesh/clock.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
+#include "mesh/shutdown.h"
 
 #include <assert.h>
 #include <grpc/grpc_security.h>
@@ -55,9 +56,16 @@ struct server {
     uint32_t call_count;
 };
 
-/* gRPC calls "error" what we cope with: a client that speaks something else, a port in use. */
+/* gRPC calls "error" what we cope with: a client that speaks something else, a port in use. But
+ * once it could not accept, for lack of descriptors say, it never does again: then only a new
+ * process can, and this one drains. */
 static void log_line(gpr_log_func_args *line)
 {
+    if (strncmp(line->message, "Failed accept4", strlen("Failed accept4")) == 0) {
+        mesh_log(MESH_LOG_ERROR, "listening_ended", MESH_LOG_TEXT("message", line->message));
+        mesh_shutdown_request(EXIT_FAILURE);
+        return;
+    }
     mesh_log(line->severity == GPR_LOG_SEVERITY_ERROR ? MESH_LOG_WARN : MESH_LOG_DEBUG, "gRPC",
              MESH_LOG_TEXT("file", line->file), MESH_LOG_INT("line", line->line),
              MESH_LOG_TEXT("message", line->message));
@@ -91,6 +99,7 @@ static const struct method *on_arrived(void *arg, struct call *call, grpc_slice 
 {
     struct worker *worker = arg;
     struct server *server = worker->server;
+    const struct method *method = method_find(server, path);
 
     pthread_mutex_lock(&server->mutex);
     *call_next(call) = server->calls;
@@ -106,11 +115,12 @@ static const struct method *on_arrived(void *arg, struct call *call, grpc_slice 
     if (full) {
         mesh_metric_add(server->calls_full, 1);
         *out_refusal = MESH_RESOURCE_EXHAUSTED;
-    } else if (atomic_load(&server->draining)) {
-        *out_refusal = MESH_UNAVAILABLE;
+    } else if (atomic_load(&server->draining) &&
+               (method == NULL || method->kind != METHOD_UNARY)) {
+        *out_refusal = MESH_UNAVAILABLE; /* server_drain() may have missed it */
     }
     call_more(worker);
-    return method_find(server, path);
+    return method;
 }
 
 static void on_none(void *arg, struct call *call)

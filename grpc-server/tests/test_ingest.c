@@ -118,7 +118,7 @@ static void test_a_bad_event_is_refused_with_its_problems_and_the_others_are_sto
     at[1].stream = (char *)"none";
     at[2].id = (char *)"NOT-A-UUID";
     at[3].payload = (ProtobufCBinaryData){.data = (uint8_t *)bad, .len = sizeof bad - 1};
-    at[4].received_at = UINT64_MAX;
+    at[4].stream = (char *)"";
     request.events = events;
     request.n_events = 5;
     size_t size = tweetmesh__v1__publish_request__pack(&request, bytes);

@@ -13,14 +13,17 @@
 #include "mesh/alloc.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
+#include "mesh/shutdown.h"
 #include "reflection.h"
 #include "server.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -335,6 +338,34 @@ static void test_reflection_lists_four_services(void **state)
     client_call_end(&call);
 }
 
+/* The lowest descriptor that is free is the first one that may not be had any more. */
+static void descriptors_end(struct rlimit *out_usual)
+{
+    int free_one = dup(STDOUT_FILENO);
+
+    assert_true(free_one >= 0 && getrlimit(RLIMIT_NOFILE, out_usual) == 0);
+    (void)close(free_one);
+    const struct rlimit none = {.rlim_cur = (rlim_t)free_one, .rlim_max = out_usual->rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+static void test_a_connection_that_cannot_be_accepted_ends_the_program(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit usual;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(server_port(fixture->server, 0)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(socket_fd >= 0);
+    descriptors_end(&usual);
+    assert_int_equal(connect(socket_fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(mesh_shutdown_wait(), EXIT_FAILURE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    (void)close(socket_fd);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -342,6 +373,7 @@ int main(void)
         CASE(test_a_port_in_use_is_an_error),
         CASE(test_malformed_addresses_are_errors),
         CASE(test_a_socket_somebody_listens_on_is_left_alone_and_a_stale_one_replaced),
+        CASE(test_a_connection_that_cannot_be_accepted_ends_the_program),
         CASE(test_health_says_what_the_probe_says_now),
         CASE(test_a_watcher_is_told_each_change_until_the_server_ends),
         CASE(test_a_watcher_that_goes_is_forgotten),
@@ -351,5 +383,6 @@ int main(void)
 #undef CASE
 
     mesh_log_start("test", MESH_LOG_ERROR);
+    mesh_shutdown_catch_signals(); /* before gRPC has threads */
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "document.h"
 #include "insert_reply.h"
+#include "lookup.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
@@ -22,12 +23,15 @@ struct archive {
     mongoc_collection_t **collections; /* by topic index */
     const struct topic *topics;
     size_t topic_count;
-    struct entry **wanted; /* the entries of the insert in hand, by position in the bulk */
+    struct entry *
+        *wanted; /* the entries of the call in hand; of an insert by position in the bulk */
     size_t wanted_capacity;
     struct mesh_metric *insert_seconds;
     struct mesh_metric *lookup_seconds;
     uint32_t ttl_days;
     bool indexed;
+    bool learned;       /* .look_up_alone holds */
+    bool look_up_alone; /* one id at a time */
 };
 
 static void collections_open(struct archive *archive, const struct archive_options *options)
@@ -62,7 +66,7 @@ struct archive *archive_new(const struct archive_options *options, struct mesh_e
     archive->insert_seconds = mesh_histogram_seconds("tweetmesh_mongodb_insert_seconds", NULL,
                                                      "Time of one bulk insert.");
     archive->lookup_seconds = mesh_histogram_seconds("tweetmesh_mongodb_lookup_seconds", NULL,
-                                                     "Time of looking up one duplicate.");
+                                                     "Time of one find for duplicates.");
     archive->mongo = mesh_mongo_new(
         &(struct mesh_mongo_options){
             .uri = options->uri,
@@ -130,7 +134,8 @@ bool archive_ping(struct archive *archive, struct mesh_error *err)
 }
 
 /* The entries of a topic in a state, into archive->wanted. */
-static size_t gather(struct archive *archive, const struct batch *batch, const struct topic *topic)
+static size_t gather(struct archive *archive, const struct batch *batch, const struct topic *topic,
+                     enum entry_state state)
 {
     size_t count = 0;
 
@@ -140,8 +145,7 @@ static size_t gather(struct archive *archive, const struct batch *batch, const s
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = &batch->entries[i];
-        if (entry->partition != NULL && entry->partition->topic == topic &&
-            entry->state == ENTRY_INSERT) {
+        if (entry->partition != NULL && entry->partition->topic == topic && entry->state == state) {
             archive->wanted[count++] = entry;
         }
     }
@@ -232,67 +236,34 @@ static bool insert_halving(struct archive *archive, mongoc_collection_t *collect
     return true;
 }
 
-/* Which record does the archive hold for this id? */
-static void stored_compare(struct entry *entry, const bson_t *stored)
+/* One find for `count` entries, up to LOOKUP_LEN_MAX, of one topic. */
+static bool look_up(struct archive *archive, struct entry **entries, size_t count,
+                    struct mesh_error *err)
 {
-    bson_iter_t root;
-    bson_iter_t at;
-    int64_t partition = -1;
-    int64_t offset = -1;
-
-    if (bson_iter_init(&root, stored) && bson_iter_find_descendant(&root, "kafka.partition", &at)) {
-        partition = bson_iter_as_int64(&at);
-    }
-    if (bson_iter_init(&root, stored) && bson_iter_find_descendant(&root, "kafka.offset", &at)) {
-        offset = bson_iter_as_int64(&at);
-    }
-    entry->state = partition == entry->message->partition && offset == entry->message->offset
-                       ? ENTRY_REDELIVERED
-                       : ENTRY_REPEATED;
-}
-
-/* One id at a time: by equality on _id every server answers from its index. */
-static bool look_up(struct archive *archive, struct entry *entry, struct mesh_error *err)
-{
-    mongoc_collection_t *collection = archive->collections[entry->partition->topic->index];
-    bson_t filter = BSON_INITIALIZER;
-    bson_t options = BSON_INITIALIZER;
-    bson_t child;
-    const bson_t *stored = NULL;
-    bson_error_t error;
     int64_t started = mesh_clock_mono_us();
 
-    BSON_APPEND_UTF8(&filter, "_id", entry->record.id.text);
-    BSON_APPEND_INT64(&options, "limit", 1);
-    BSON_APPEND_BOOL(&options, "singleBatch", true);
-    BSON_APPEND_DOCUMENT_BEGIN(&options, "projection", &child);
-    BSON_APPEND_INT32(&child, "kafka", 1);
-    bson_append_document_end(&options, &child);
-    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, &filter, &options, NULL);
-    if (mongoc_cursor_next(cursor, &stored)) {
-        stored_compare(entry, stored);
-    } else {
-        entry->state = ENTRY_INSERT;
-    }
-    bool ok = !mongoc_cursor_error(cursor, &error);
-    if (!ok) {
-        entry->state = ENTRY_LOOK_UP;
-        (void)mesh_mongo_fail(err, &error);
-    }
+    bool ok =
+        lookup(archive->collections[entries[0]->partition->topic->index], entries, count, err);
     mesh_metric_observe_us(archive->lookup_seconds, mesh_clock_mono_us() - started);
-    mongoc_cursor_destroy(cursor);
-    bson_destroy(&options);
-    bson_destroy(&filter);
     return ok;
 }
 
 static bool look_up_all(struct archive *archive, struct batch *batch, struct mesh_error *err)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = &batch->entries[i];
-        if (entry->partition != NULL && entry->state == ENTRY_LOOK_UP &&
-            !look_up(archive, entry, err)) {
+    if (!archive->learned && batch_has(batch, ENTRY_LOOK_UP)) {
+        if (!lookup_learn(mesh_mongo_client(archive->mongo), &archive->look_up_alone, err)) {
             return false;
+        }
+        archive->learned = true;
+    }
+    size_t step = archive->look_up_alone ? 1 : LOOKUP_LEN_MAX;
+    for (size_t i = 0; i < archive->topic_count; i++) {
+        size_t count = gather(archive, batch, &archive->topics[i], ENTRY_LOOK_UP);
+        for (size_t at = 0; at < count; at += step) {
+            size_t left = count - at;
+            if (!look_up(archive, archive->wanted + at, left < step ? left : step, err)) {
+                return false;
+            }
         }
     }
     return true;
@@ -305,7 +276,7 @@ bool archive_batch(struct archive *archive, struct batch *batch, struct mesh_err
             return false;
         }
         for (size_t i = 0; i < archive->topic_count; i++) {
-            size_t count = gather(archive, batch, &archive->topics[i]);
+            size_t count = gather(archive, batch, &archive->topics[i], ENTRY_INSERT);
             if (count > 0 &&
                 !insert_halving(archive, archive->collections[i], archive->wanted, count, err)) {
                 return false;
@@ -316,6 +287,11 @@ bool archive_batch(struct archive *archive, struct batch *batch, struct mesh_err
         }
     }
     return mesh_fail(err, MESH_UNAVAILABLE, "MongoDB: some documents are refused for now");
+}
+
+mongoc_client_t *archive_client(const struct archive *archive)
+{
+    return mesh_mongo_client(archive->mongo);
 }
 
 void archive_free(struct archive *archive)

@@ -4,8 +4,8 @@
  *
  * {_id: id, <fields as sent>, received_at: Date, traceparent, kafka: {topic, partition, offset}}
  *
- * Threads: the loop's. Blocks up to timeout_ms a server call; looking up duplicates is one call
- * each, so a batch of nothing but duplicates takes a while.
+ * Threads: the loop's. Blocks up to timeout_ms a server call; on FerretDB looking up duplicates is
+ * one call each, so a batch of nothing but duplicates takes a while there.
  */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
@@ -14,6 +14,7 @@
 #include "mesh/error.h"
 #include "partition.h"
 
+#include <mongoc/mongoc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,8 @@ bool archive_ping(struct archive *archive, struct mesh_error *err);
 MESH_MUST_CHECK
 bool archive_batch(struct archive *archive, struct batch *batch, struct mesh_error *err);
 
+/* The client it uses, for the same thread; lives as long as the archive. */
+mongoc_client_t *archive_client(const struct archive *archive);
 /* Accepts NULL. */
 void archive_free(struct archive *archive);
 

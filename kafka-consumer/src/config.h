@@ -30,8 +30,10 @@ struct config {
     uint64_t ops_port;
     uint64_t redis_ms_max;
     char *redis_url;
+    uint64_t remembered_len_max;
     uint64_t session_ms;
     uint64_t show_ms;
+    uint64_t snapshot_ms;
     char *streams_dir;
     uint64_t unsettled_len_max;
 };

@@ -6,11 +6,13 @@
 #include "dead_letters.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "partition.h"
 #include "pause.h"
 #include "reader.h"
 #include "settle.h"
+#include "snapshots.h"
 
 #include <stdlib.h>
 
@@ -31,6 +33,7 @@ struct loop {
     struct archive *archive;
     struct dead_letters *letters;
     struct settle *settle;
+    struct snapshots *snapshots;
     struct pause pause; /* after MongoDB or the dead letter topic failed */
     bool full;          /* too many rows wait for Redis */
     bool redis_failed;  /* in this round */
@@ -107,6 +110,7 @@ static bool batch_work(struct loop *loop, struct batch *batch)
 {
     struct mesh_error err = {0};
 
+    MESH_FAILPOINT("consumer_before_archive");
     if (!archive_batch(loop->archive, batch, &err)) {
         set_mongodb(loop, &err);
         return false;
@@ -118,6 +122,32 @@ static bool batch_work(struct loop *loop, struct batch *batch)
         return false;
     }
     return true;
+}
+
+/* Redis has lost what it had from `watermark` on. When it is empty the snapshot comes first, before
+ * a partition goes on that remembers all of its rows, and with the state ahead of the snapshot. */
+static void gap_close(struct loop *loop, struct partition *partition, int64_t watermark)
+{
+    struct mesh_error err = {0};
+
+    if (watermark == 0 || !partition_remembers(partition, watermark)) {
+        if (!atomic_load(&loop->levels->mongodb)) {
+            return; /* found again when it is back */
+        }
+        switch (snapshots_restore(loop->snapshots, partition, &watermark, &err)) {
+        case SNAPSHOTS_KNOWN:
+            break;
+        case SNAPSHOTS_NO_MONGODB:
+            set_mongodb(loop, &err);
+            return;
+        case SNAPSHOTS_NO_REDIS:
+            loop->redis_failed = true;
+            return;
+        }
+    }
+    if (watermark < partition->settled) {
+        reader_rewind(loop->reader, partition, watermark);
+    }
 }
 
 static void settle_one(void *arg, struct partition *partition)
@@ -133,7 +163,7 @@ static void settle_one(void *arg, struct partition *partition)
     case SETTLE_MORE:
         return;
     case SETTLE_GAP:
-        reader_rewind(loop->reader, partition, watermark);
+        gap_close(loop, partition, watermark);
         return;
     case SETTLE_OTHER_TOPIC:
         mesh_log(MESH_LOG_ERROR, "counts_of_another_topic",
@@ -193,6 +223,10 @@ static void levels_see(struct loop *loop)
         changed += loop->topics[i].changed ? 1 : 0;
     }
     topics_each(loop->topics, loop->topic_count, level_add, &levels);
+    for (size_t i = 0; i < loop->topic_count; i++) {
+        loop->topics[i].kept_len_max =
+            loop->config->remembered_len_max / (levels.partitions > 0 ? levels.partitions : 1);
+    }
     atomic_store(&loop->levels->unsettled, levels.unsettled);
     atomic_store(&loop->levels->partitions, levels.partitions);
     atomic_store(&loop->levels->in_hand, reader_batch(loop->reader)->count);
@@ -243,6 +277,9 @@ static void chores(struct loop *loop)
         member_see_ends(loop->member);
         loop->show_us = now;
     }
+    if (atomic_load(&loop->levels->mongodb) && !loop->redis_failed) {
+        snapshots_take(loop->snapshots, false);
+    }
     servers_check(loop, now);
 }
 
@@ -271,6 +308,7 @@ void loop_round(struct loop *loop, bool draining)
         if (done) {
             pause_reset(&loop->pause);
             batch_finish(loop, batch);
+            MESH_FAILPOINT("consumer_archived_before_settle");
         } else {
             pause_longer(&loop->pause);
         }
@@ -325,6 +363,15 @@ static bool clients_make(struct loop *loop, struct mesh_error *err)
     if (loop->archive == NULL) {
         return false;
     }
+    loop->snapshots = snapshots_new(&(struct snapshots_options){
+        .client = archive_client(loop->archive),
+        .database = config->mongodb_database,
+        .timeout_ms = (uint32_t)config->mongodb_ms_max,
+        .interval_ms = config->snapshot_ms,
+        .settle = loop->settle,
+        .topics = loop->topics,
+        .topic_count = loop->topic_count,
+    });
     loop->reader = reader_new(
         &(struct reader_options){
             .member = {.brokers = config->kafka_brokers,
@@ -374,11 +421,15 @@ void loop_free(struct loop *loop)
     if (loop == NULL) {
         return;
     }
+    if (loop->snapshots != NULL && atomic_load(&loop->levels->mongodb)) {
+        snapshots_take(loop->snapshots, true); /* while partitions are ours */
+    }
     reader_free(loop->reader); /* its callbacks settle */
     if (loop->settle != NULL) {
         settle_show(loop->settle, loop->topics, loop->topic_count);
     }
     dead_letters_free(loop->letters);
+    snapshots_free(loop->snapshots); /* borrows the archive's client */
     archive_free(loop->archive);
     settle_free(loop->settle);
     for (size_t i = 0; i < loop->topic_count; i++) {

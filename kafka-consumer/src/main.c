@@ -60,7 +60,7 @@ out:
     if (err.code != MESH_OK) {
         mesh_log_error("start_failed", &err);
     }
-    /* The thread of ops calls the consumer's probes: they must not outlive it. */
+    mesh_ops_forget(ops); /* its thread looks at the consumer */
     consumer_free(consumer);
     mesh_ops_free(ops);
     mesh_streams_free(streams);

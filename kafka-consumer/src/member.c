@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/kafka.h"
 #include "mesh/log.h"
 
@@ -114,6 +115,7 @@ static void revoked(struct member *member, rd_kafka_topic_partition_list_t *list
             member->finish(member->arg, partition);
         }
     }
+    MESH_FAILPOINT("consumer_in_revocation");
     if (!lost) {
         member_commit(member, true);
     }
@@ -173,6 +175,7 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
         mesh_metric_add(member->commit_failures, 1);
         mesh_log(MESH_LOG_WARN, "commit_failed", MESH_LOG_TEXT("reason", rd_kafka_err2str(error)));
     }
+    MESH_FAILPOINT("consumer_after_commit");
 }
 
 static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
@@ -332,6 +335,7 @@ void member_commit(struct member *member, bool wait)
         topics_each(member->topics, member->topic_count, commit_add, list);
     }
     if (list->cnt > 0) {
+        MESH_FAILPOINT("consumer_settled_before_commit");
         rd_kafka_resp_err_t error = rd_kafka_commit(member->kafka, list, wait ? 0 : 1);
         if (wait && error != RD_KAFKA_RESP_ERR_NO_ERROR) {
             on_commit(member->kafka, error, list, member);

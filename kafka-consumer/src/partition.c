@@ -146,18 +146,33 @@ void partition_drop(struct partition *partition)
     free(partition);
 }
 
+/* How many settled rows are kept; before row_first there may be more. */
+static size_t kept_count(const struct partition *partition)
+{
+    return partition->row_first < partition->topic->kept_len_max ? partition->row_first
+                                                                 : partition->topic->kept_len_max;
+}
+
+/* Forgets settled rows beyond those to keep, if that is worth the move. */
+static void kept_trim(struct partition *partition)
+{
+    size_t kept = kept_count(partition);
+    size_t gone = partition->row_first - kept;
+
+    if (gone == 0 || gone < partition->row_capacity / 4) {
+        return;
+    }
+    (void)memmove(partition->groups, partition->groups + gone, kept + partition->row_count);
+    (void)memmove(partition->duplicates, partition->duplicates + gone, kept + partition->row_count);
+    partition->row_first = kept;
+}
+
 static void row_add(struct partition *partition, uint8_t group, bool duplicate, size_t count)
 {
-    size_t end = partition->row_first + partition->row_count;
-
-    if (end + count > partition->row_capacity && partition->row_first > 0) {
-        (void)memmove(partition->groups, partition->groups + partition->row_first,
-                      partition->row_count);
-        (void)memmove(partition->duplicates, partition->duplicates + partition->row_first,
-                      partition->row_count);
-        partition->row_first = 0;
-        end = partition->row_count;
+    if (partition->row_first + partition->row_count + count > partition->row_capacity) {
+        kept_trim(partition);
     }
+    size_t end = partition->row_first + partition->row_count;
     if (end + count > partition->row_capacity) {
         size_t capacity = (end + count) * 2;
         partition->groups = mesh_realloc(partition->groups, capacity);
@@ -180,7 +195,8 @@ static void start_at(struct partition *partition, int64_t offset)
 
 bool partition_append(struct partition *partition, int64_t offset, uint8_t group, bool duplicate)
 {
-    if (partition->seek_to >= 0) {
+    /* What was in hand before the place to go on from is not read again. */
+    if (partition->seek_to >= 0 && offset >= partition->seek_to) {
         return false;
     }
     start_at(partition, offset);
@@ -228,7 +244,40 @@ void partition_settle(struct partition *partition, size_t count)
 
     partition->settled += (int64_t)count;
     partition->row_count -= count;
-    partition->row_first = partition->row_count == 0 ? 0 : partition->row_first + count;
+    partition->row_first += count;
+}
+
+void partition_settle_skipped(struct partition *partition, size_t count)
+{
+    assert(partition->row_count == 0);
+
+    partition->settled += (int64_t)count;
+    partition->next = partition->settled;
+    partition->row_first = 0; /* what is kept would not be contiguous */
+}
+
+static void swept_back(struct partition *partition, int64_t watermark)
+{
+    if (partition->swept > watermark) {
+        partition->swept = watermark;
+    }
+}
+
+bool partition_remembers(const struct partition *partition, int64_t watermark)
+{
+    return watermark <= partition->settled &&
+           partition->settled - watermark <= (int64_t)kept_count(partition);
+}
+
+void partition_recall(struct partition *partition, int64_t watermark)
+{
+    assert(partition_remembers(partition, watermark));
+
+    size_t count = (size_t)(partition->settled - watermark);
+    partition->row_first -= count;
+    partition->row_count += count;
+    partition->settled = watermark;
+    swept_back(partition, watermark);
 }
 
 void partition_rewind(struct partition *partition, int64_t watermark)
@@ -236,9 +285,7 @@ void partition_rewind(struct partition *partition, int64_t watermark)
     if (partition->next > partition->repair_until) {
         partition->repair_until = partition->next;
     }
-    if (partition->swept > watermark) {
-        partition->swept = watermark;
-    }
+    swept_back(partition, watermark);
     partition->row_first = 0;
     partition->row_count = 0;
     partition->settled = watermark;

@@ -3,8 +3,11 @@
  * partition: what is known of one assigned partition: where reading stands, and the rows (one per
  * offset: group, duplicate or not) that MongoDB has and Redis has not settled yet.
  *
- *    settled                next                         end of the log
- *       |--- rows (row_count) --|--- not archived yet ---------|
+ *              settled                next                         end of the log
+ *   |- kept rows -|--- rows (row_count) --|--- not archived yet ---------|
+ *
+ * Rows that are settled are kept for a while (topic.kept_len_max): when Redis is set back by less
+ * than that, they are settled again from memory.
  *
  * Threads: the loop's. Plain memory; nothing blocks or fails.
  */
@@ -38,6 +41,7 @@ struct topic {
     int64_t *settled_before;       /* by number: how far we settled it when it was last ours; -1 */
     size_t partition_capacity;
     int32_t gauge_count_max; /* partitions from here on have no gauges */
+    size_t kept_len_max;     /* settled rows that each partition keeps */
     struct mesh_metric *consumed;
     struct mesh_metric *archived;
     struct mesh_metric *redelivered;
@@ -60,7 +64,7 @@ struct partition {
     int64_t seek_to;      /* read on from here as soon as nothing is to be skipped; -1: no */
     int64_t swept;        /* bitmaps in Redis are dropped up to here */
     int64_t heartbeat_us; /* when Redis last heard of this partition */
-    uint8_t *groups;      /* rows: groups[row_first .. row_first + row_count) */
+    uint8_t *groups;      /* rows: groups[row_first .. row_first + row_count); kept ones before */
     uint8_t *duplicates;
     size_t row_first;
     size_t row_count;
@@ -101,6 +105,12 @@ void partition_append_end(struct partition *partition);
 void partition_skip(struct partition *partition, int64_t offset);
 /* Redis settled `count` rows. */
 void partition_settle(struct partition *partition, size_t count);
+/* `count` offsets of what was to be skipped are settled; there are no rows. */
+void partition_settle_skipped(struct partition *partition, size_t count);
+/* Whether the rows since `watermark` are all there. */
+bool partition_remembers(const struct partition *partition, int64_t watermark);
+/* Redis was set back to `watermark`, which it remembers: settle the rows since then again. */
+void partition_recall(struct partition *partition, int64_t watermark);
 /* Redis was set back to `watermark`: forget the rows, read again from there, in repair. */
 void partition_rewind(struct partition *partition, int64_t watermark);
 

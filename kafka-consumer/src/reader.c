@@ -51,7 +51,7 @@ struct reader *reader_new(const struct reader_options *options, struct mesh_erro
     reader->batch_bytes_max = (size_t)options->batch_kb_max * 1024;
     batch_init(&reader->batch, options->batch_len_max);
     reader->rewinds = mesh_counter("tweetmesh_rewinds_total", NULL,
-                                   "Times Redis was found set back and a partition read again.");
+                                   "Times Redis was found set back and a partition settled again.");
     member.finish = member_finish;
     member.forget = member_forget;
     member.arg = reader;
@@ -228,21 +228,31 @@ void reader_seek(struct reader *reader)
 
 void reader_rewind(struct reader *reader, struct partition *partition, int64_t watermark)
 {
+    int64_t settled = partition->settled;
     int64_t low = 0;
     int64_t high = 0;
+    bool remembered = partition_remembers(partition, watermark);
 
     mesh_metric_add(reader->rewinds, 1);
     mesh_log(MESH_LOG_WARN, "redis_set_back",
              MESH_LOG_TEXT("stream", partition->topic->stream->name),
-             MESH_LOG_INT("partition", partition->number),
-             MESH_LOG_INT("settled", partition->settled), MESH_LOG_INT("again_from", watermark));
+             MESH_LOG_INT("partition", partition->number), MESH_LOG_INT("settled", settled),
+             MESH_LOG_INT("again_from", watermark),
+             MESH_LOG_TEXT("source", remembered ? "memory" : "kafka"));
+    if (remembered) {
+        partition_recall(partition, watermark);
+        return;
+    }
+    /* What is in hand comes again; a row of it now would leave a hole before it. */
+    batch_forget(&reader->batch, partition);
     partition_rewind(partition, watermark);
     if (log_bounds(reader, partition, &low, &high) && low > watermark) {
         mesh_metric_add(partition->topic->lost, (uint64_t)(low - watermark));
         mesh_log(MESH_LOG_ERROR, "counts_lost",
                  MESH_LOG_TEXT("stream", partition->topic->stream->name),
                  MESH_LOG_INT("partition", partition->number), MESH_LOG_INT("from", watermark),
-                 MESH_LOG_INT("kept_from", low));
+                 MESH_LOG_INT("kept_from", low),
+                 MESH_LOG_TEXT("mended_by", "./mesh recount, once the lag is gone"));
         partition_skip(partition, low);
     }
 }

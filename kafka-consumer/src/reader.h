@@ -42,8 +42,8 @@ void reader_serve(struct reader *reader, uint32_t wait_ms);
 
 /* Goes to .seek_to of each partition that has nothing left to skip. */
 void reader_seek(struct reader *reader);
-/* Redis wants this partition from `watermark` on. What Kafka does not keep any more is skipped and
- * counted as lost. */
+/* Redis wants this partition from `watermark` on: from memory where the rows were kept, else from
+ * Kafka. What Kafka does not keep any more is skipped and counted as lost. */
 void reader_rewind(struct reader *reader, struct partition *partition, int64_t watermark);
 
 /* Gives all partitions away and leaves the group. Accepts NULL. */

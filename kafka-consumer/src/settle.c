@@ -183,8 +183,7 @@ static enum settle_outcome settle_skipped(struct settle *settle, struct partitio
         if (outcome != SETTLE_DONE) {
             return outcome;
         }
-        partition->settled += (int64_t)count;
-        partition->next = partition->settled;
+        partition_settle_skipped(partition, count);
         partition->topic->dirty = true;
     }
     partition->skip_until = -1;
@@ -262,6 +261,11 @@ bool settle_ping(struct settle *settle)
     }
     freeReplyObject(reply);
     return ok;
+}
+
+redisContext *settle_redis(struct settle *settle)
+{
+    return connected(settle) ? settle->redis : NULL;
 }
 
 void settle_free(struct settle *settle)

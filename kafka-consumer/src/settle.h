@@ -11,6 +11,7 @@
 #include "mesh/error.h"
 #include "partition.h"
 
+#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +37,10 @@ void settle_show(struct settle *settle, struct topic *topics, size_t count);
 /* Keeps the connection, or makes it anew, where there is nothing to settle. False: Redis is away.
  */
 bool settle_ping(struct settle *settle);
+
+/* The connection, NULL: Redis is away. For calls of others on the loop's thread; when they break
+ * it, the next call here notices. */
+redisContext *settle_redis(struct settle *settle);
 
 /* Accepts NULL. */
 void settle_free(struct settle *settle);

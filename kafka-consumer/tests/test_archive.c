@@ -227,6 +227,25 @@ static void test_in_repair_records_are_looked_up_before_they_are_inserted(void *
     assert_int_equal(mongo_sink_inserted(test.sink), 1);
 }
 
+static void test_many_are_looked_up_by_one_find(void **state)
+{
+    (void)state;
+    struct mesh_error err = {0};
+
+    test.partition->repair_until = 3;
+    mongo_sink_set_found(test.sink,
+                         "{\"_id\":\"" ID_1 "\",\"kafka\":{\"partition\":0,\"offset\":2}}");
+    const struct entry *repeated = add(0, ID_1);
+    const struct entry *absent = add(1, ID_2);
+    const struct entry *redelivered = add(2, ID_1);
+    assert_true(archive_batch(test.archive, &test.batch, &err));
+    assert_int_equal(mongo_sink_finds(test.sink), 1);
+    assert_int_equal(repeated->state, ENTRY_REPEATED);
+    assert_int_equal(absent->state, ENTRY_ARCHIVED);
+    assert_int_equal(redelivered->state, ENTRY_REDELIVERED);
+    assert_int_equal(mongo_sink_inserted(test.sink), 1);
+}
+
 static void test_entries_of_a_partition_that_was_taken_away_are_left_alone(void **state)
 {
     (void)state;
@@ -273,6 +292,7 @@ int main(void)
         CASE(test_a_duplicate_is_told_from_a_redelivery),
         CASE(test_a_duplicate_that_vanished_is_inserted),
         CASE(test_in_repair_records_are_looked_up_before_they_are_inserted),
+        CASE(test_many_are_looked_up_by_one_find),
         CASE(test_entries_of_a_partition_that_was_taken_away_are_left_alone),
         CASE(test_the_document_is_what_the_contract_shows),
     };

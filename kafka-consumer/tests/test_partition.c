@@ -112,6 +112,58 @@ static void test_a_rewind_forgets_the_rows_and_repairs_up_to_where_reading_was(v
     assert_int_equal(partition->repair_until, 102);
 }
 
+static void test_settled_rows_are_remembered_up_to_the_limit(void **state)
+{
+    struct partition *partition = *state;
+    const size_t kept = 1000;
+
+    topic.kept_len_max = kept;
+    for (int64_t i = 0; i < 50000; i++) {
+        assert_true(partition_append(partition, 100 + i, (uint8_t)(i % 2), i % 3 == 0));
+        partition_settle(partition, 1);
+        assert_true(partition_remembers(partition, partition->settled));
+        assert_int_equal(partition_remembers(partition, partition->settled - (int64_t)kept),
+                         i + 1 >= (int64_t)kept);
+        assert_false(partition_remembers(partition, partition->settled - (int64_t)kept - 1));
+    }
+    assert_true(partition->row_capacity < 16 * kept);
+    assert_false(partition_remembers(partition, 100));
+    assert_false(partition_remembers(partition, partition->settled + 1));
+
+    const int64_t back = partition->settled - 777;
+    partition->swept = partition->settled;
+    assert_true(partition_append(partition, partition->next, 1, false)); /* not settled yet */
+    partition_recall(partition, back);
+    assert_int_equal(partition->settled, back);
+    assert_int_equal(partition->swept, back);
+    assert_int_equal(partition->row_count, 778);
+    assert_int_equal(partition->seek_to, -1);
+    for (size_t i = 0; i < 777; i++) {
+        const int64_t number = back - 100 + (int64_t)i;
+        assert_int_equal(group_at(partition, i), number % 2);
+        assert_int_equal(partition->duplicates[partition->row_first + i], number % 3 == 0);
+    }
+    partition_settle(partition, partition->row_count);
+    assert_int_equal(partition->settled, partition->next);
+}
+
+static void test_what_was_skipped_is_not_remembered(void **state)
+{
+    struct partition *partition = *state;
+
+    topic.kept_len_max = 1000;
+    assert_true(partition_append(partition, 100, 1, false));
+    partition_settle(partition, 1);
+    partition_skip(partition, 200000);
+    assert_true(partition_remembers(partition, 100));
+    partition_settle_skipped(partition, 199899);
+    assert_int_equal(partition->next, 200000);
+    assert_false(partition_remembers(partition, 100));
+    assert_true(partition_remembers(partition, 200000));
+    partition_rewind(partition, 50);
+    assert_false(partition_remembers(partition, 49));
+}
+
 static void test_a_gap_too_long_for_rows_is_skipped(void **state)
 {
     struct partition *partition = *state;
@@ -157,6 +209,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settling_takes_rows_from_the_front, make, drop),
         cmocka_unit_test_setup_teardown(
             test_a_rewind_forgets_the_rows_and_repairs_up_to_where_reading_was, make, drop),
+        cmocka_unit_test_setup_teardown(test_settled_rows_are_remembered_up_to_the_limit, make,
+                                        drop),
+        cmocka_unit_test_setup_teardown(test_what_was_skipped_is_not_remembered, make, drop),
         cmocka_unit_test_setup_teardown(test_a_gap_too_long_for_rows_is_skipped, make, drop),
         cmocka_unit_test_setup_teardown(
             test_a_partition_without_committed_offset_starts_at_its_first_record, make, drop),

@@ -7,6 +7,7 @@ Method: run the real binaries with good and bad environments and stream files.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_odd_numbers_are_refused(run_program, value: str) -> None:
     done = run_program("api", "--check-config", **STREAMS, HTTP_PORT=value)
     assert done.returncode == 2, f"HTTP_PORT={value!r} was taken"
     assert "HTTP_PORT" in done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_ships_has_no_failpoints_and_says_so(run_program, build: Path, program: str) -> None:
+    done = run_program(program, "--check-config", **STREAMS, **NEEDED, FAILPOINTS="api_before_send=kill@1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no failpoints compiled in" in done.stderr
+    names = re.findall(r'^    "(\w+)",$', (PROJECT / "common/src/failpoint.c").read_text(), re.MULTILINE)
+    binary = (build / program / program).read_bytes()
+    assert names and not [name for name in names if name.encode() in binary]
 
 
 def test_secrets_come_from_files_and_are_masked(run_program, tmp_path: Path) -> None:

@@ -42,12 +42,14 @@ def test_a_topic_made_anew_is_an_alarm_and_the_documented_way_out_works(make_mes
     assert sum(marks.values()) == 300, "the old log's watermarks were moved by the new log"
 
     assert consumer.stop() == 0
-    names = [f"{{{mesh.stream.name}}}:{part}" for part in ("state", "country", "totals")]
-    mesh.judge.redis.delete(*names)
-    consumer.settings["KAFKA_GROUP_ID"] = f"{mesh.group}-anew"
+    consumer.settings["KAFKA_GROUP_ID"] = mesh.mesh.options.settings["all"]["KAFKA_GROUP_ID"] = f"{mesh.group}-anew"
+    assert mesh.mesh.recount().returncode == 2, "counters of another topic must not be replaced unasked"
+    done = mesh.mesh.recount("--new-topic")
+    assert done.returncode == 0, done.stderr
     consumer.start()
     wait_for("the new log is counted", lambda: mesh.judge.counts(mesh.stream).total == mesh.stored(), 60)
     counted = mesh.judge.counts(mesh.stream)
     assert counted.total >= 100 and counted.total % 100 == 0
     assert counted.groups == {name: count * counted.total // 100 for name, count in groups(100).items()}
+    assert mesh.judge.shown(mesh.stream) == counted.groups
     wait_for("all is archived", lambda: len(mesh.judge.documents(mesh.stream)) == 300 + counted.total)

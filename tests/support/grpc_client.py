@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
 
@@ -54,8 +55,8 @@ def _generated(name: str) -> ModuleType:
 class GrpcClient:
     """One channel to grpc-server. Threads: those of grpcio."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", 16 << 20)])
+    def __init__(self, address: str, options: Sequence[tuple[str, int]] = ()) -> None:
+        self.channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", 16 << 20), *options])
         pb = messages()
         codec = {
             "request_serializer": pb.PublishRequest.SerializeToString,

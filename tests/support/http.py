@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -58,6 +59,12 @@ class Client:
         if content_type:
             named["Content-Type"] = content_type
         return self.request("POST", path, data, named)
+
+    def drop_if_closed(self) -> None:
+        """Notices that the server has closed the idle connection; the next call then connects anew."""
+        opened = self._connection.sock
+        if opened is not None and select.select([opened], [], [], 0)[0]:
+            self._connection.close()
 
     def close(self) -> None:
         self._connection.close()

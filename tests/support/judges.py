@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from stack.process import poll_until
 from support.countries import group_of as country_group
+from support.kafka_wire import delete_records
 from support.streams import Stream
 from support.waiting import wait_for
 
@@ -154,6 +155,12 @@ class Judge:
     def produce(self, topic: str, values: list[bytes], partition: int = -1) -> None:
         """Puts records into Kafka past our programs."""
         _log(self.brokers).produce(topic, values, partition)
+
+    def drop_records(self, topic: str, ends: dict[int, int] | None = None) -> dict[int, int]:
+        """Makes Kafka forget the records below these offsets (all, unless told), as retention would; returns them."""
+        ends = self.ends(topic) if ends is None else ends
+        delete_records(self.brokers, topic, ends)
+        return ends
 
     # Redis
 

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from stack.component import Component
 from stack.kafka import create_topics
 from stack.mesh import Mesh, Options, stream_topics
-from stack.program import Program
+from stack.program import Program, complaints
 from support.http import Client
 from support.judges import Judge
 from support.streams import PARTITIONS, PROJECT, Stream, declare
@@ -21,10 +19,6 @@ from support.streams import PARTITIONS, PROJECT, Stream, declare
 ALL = ("ws-redis", "grpc-server", "kafka-consumer", "api")
 DOWNSTREAM = ("api", "grpc-server", "kafka-consumer", "ws-redis")  # the order in which nothing is lost
 DATABASE = "tweetmesh_tests"
-BAD_LOG = re.compile(
-    r"ERROR: (Address|Leak|Thread|Undefined)|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed|"
-    r"double free|free\(\): invalid|stack smashing"
-)
 
 
 def build_folder() -> Path:
@@ -94,7 +88,7 @@ class Tested:
             client.close()
         self.judge.close()
         for program in self.mesh.programs.values():
-            faults += bad_lines(program.log)
+            faults += complaints(program.log)
         assert not faults, "\n".join(faults)
 
     def add_stream(self, name: str, **changes: object) -> Stream:
@@ -125,11 +119,3 @@ def _ended(program: Component) -> list[str]:
         return [f"{program.name} died on its own with {program.stop()}; log {program.log}"]
     code = program.stop()
     return [] if code == 0 else [f"{program.name} exited with {code} after SIGTERM; log {program.log}"]
-
-
-def bad_lines(log: Path) -> list[str]:
-    """What a sanitizer or the C library complained about."""
-    with suppress(FileNotFoundError):
-        lines = log.read_text(errors="replace").splitlines()
-        return [f"{log}: {line[:300]}" for line in lines if BAD_LOG.search(line)]
-    return []

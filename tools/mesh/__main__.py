@@ -48,6 +48,22 @@ def add_load(commands) -> None:
     load.set_defaults(module="load", function="load")
 
 
+def add_chaos(commands) -> None:
+    chaos = commands.add_parser("chaos", help="break everything under load, and judge what became of every event")
+    chaos.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="a fault, a glob or a family; can be repeated"
+    )
+    chaos.add_argument("--list", action="store_true", help="list the faults, and run nothing")
+    chaos.add_argument("--quick", action="store_true", help="only the quick ones, which ./mesh test runs, too")
+    chaos.add_argument("--random", action="store_true", help="rounds of faults drawn at random, some within others")
+    chaos.add_argument("--seed", type=int, metavar="N", help="of all that is left to chance (default: a new one)")
+    chaos.add_argument("--minutes", type=float, default=5, metavar="M", help="with --random: how long (default: 5)")
+    chaos.add_argument("--json", type=Path, metavar="FILE", help="write the table here, too")
+    chaos.add_argument("--keep", action="store_true", help="keep all data and logs (default: logs of rows that failed)")
+    chaos.add_argument("--preset", help="run this build instead of the one that each fault asks for")
+    chaos.set_defaults(module="chaos", function="chaos_command")
+
+
 def add_name(parser) -> None:
     parser.add_argument("--name", default="default", help="which mesh, if you run several (default: default)")
 
@@ -64,14 +80,23 @@ def add_running(commands) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
     audit = commands.add_parser("audit", help="compare Kafka, Redis and MongoDB of the running mesh")
     audit.epilog = "What comes after -- goes to the audit program: ./mesh audit -- --json --wait 60"
-    for parser, function in ((up, "up"), (down, "down"), (status, "status"), (logs, "logs"), (audit, "audit")):
+    recount = commands.add_parser("recount", help="rebuild the counters of the running mesh from Kafka or MongoDB")
+    recount.epilog = "What comes after -- goes to the recount program: ./mesh recount -- --stream tweets --from mongodb"
+    for parser, function in (
+        (up, "up"),
+        (down, "down"),
+        (status, "status"),
+        (logs, "logs"),
+        (audit, "audit"),
+        (recount, "recount"),
+    ):
         add_name(parser)
         parser.set_defaults(module="running", function=function)
 
 
 def add_build(commands) -> None:
     build = commands.add_parser("build", help="configure and build with a preset, into build/PRESET")
-    build.add_argument("--preset", default="release", help="release, dev, asan or tsan (default: release)")
+    build.add_argument("--preset", default="release", help="release, dev, asan, tsan or chaos (default: release)")
     build.set_defaults(module="build", function="build_command")
     formatted = commands.add_parser("format", help="clang-format all C files")
     formatted.set_defaults(module="build", function="format_command")
@@ -88,13 +113,13 @@ def parse(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="SUBCOMMAND", dest="subcommand", required=True)
-    for add in (add_demo, add_test, add_running, add_load, add_build):
+    for add in (add_demo, add_test, add_running, add_load, add_chaos, add_build):
         add(commands)
     ours, extra = words, []
     if "--" in words:
         ours, extra = words[: words.index("--")], words[words.index("--") + 1 :]
     arguments, unknown = parser.parse_known_args(ours)
-    if unknown and arguments.subcommand not in ("audit", "shell"):
+    if unknown and arguments.subcommand not in ("audit", "recount", "shell"):
         parser.error("unrecognized arguments: " + " ".join(unknown))
     arguments.extra = unknown + extra
     return arguments

@@ -11,7 +11,7 @@ from pathlib import Path
 from stack.cache import run_step
 from stack.mesh import PROJECT
 
-PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit")
+PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit", "recount", "openloop")
 
 
 def project_files(*suffixes: str) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""up, down, status, logs, audit: a mesh that goes on running after the command has ended."""
+"""up, down, status, logs, audit, recount: a mesh that goes on running after the command has ended."""
 
 from __future__ import annotations
 
@@ -111,13 +111,22 @@ def logs(arguments: Namespace) -> int:
     os.execvp(command[0], command)
 
 
-def audit(arguments: Namespace) -> int:
+def run_tool(name: str, arguments: Namespace) -> int:
+    """Becomes a program of ours that looks at the stores of the running mesh."""
     mesh = running_mesh(arguments.name)
     if mesh is None:
         raise StackError("no mesh is running; start it with ./mesh up")
-    binary = mesh.options.build / "audit/audit"
+    binary = mesh.options.build / name / name
     sys.stdout.flush()
     try:
         os.execve(binary, [str(binary), *arguments.extra], {**os.environ, **mesh.store_settings()})
     except OSError as error:
         raise StackError(f"{binary}: {error.strerror} (./mesh build)") from error
+
+
+def audit(arguments: Namespace) -> int:
+    return run_tool("audit", arguments)
+
+
+def recount(arguments: Namespace) -> int:
+    return run_tool("recount", arguments)

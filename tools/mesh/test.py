@@ -7,10 +7,12 @@ and nothing was skipped: a skipped test is a missing test, and its reason is lis
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from argparse import Namespace
@@ -19,12 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stack.mesh import PROJECT
-from stack.process import StackError, die_with_parent
+from stack.process import StackError, dying_with_us
 from tools.mesh import checks, rules
 from tools.mesh.build import build_commands, build_folder
 from tools.mesh.venv import venv
 
 SANITIZED = "asan"
+CHAOS = "chaos"
 COMPLAINTS_SHOWN = 60
 RESULTS = PROJECT / ".mesh/test"
 
@@ -48,7 +51,7 @@ class Part:
 def stream(command: list[str], env: dict[str, str] | None = None) -> tuple[int, list[str]]:
     """Runs a command with its output on the terminal; its exit code and the last lines."""
     child = subprocess.Popen(
-        command,
+        dying_with_us(command),
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -57,7 +60,6 @@ def stream(command: list[str], env: dict[str, str] | None = None) -> tuple[int, 
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=die_with_parent(),
     )
     lines: list[str] = []
     try:
@@ -115,14 +117,15 @@ def judged(name: str, command: list[str], results: Path, pattern: str, env: dict
     return Outcome(code == 0 and count > 0 and not skipped, summary, skipped)
 
 
-def pytest(name: str, folders: list[str], extra: list[str]) -> Outcome:
+def pytest(name: str, folders: list[str], extra: list[str], home: str = "tests", preset: str = SANITIZED) -> Outcome:
+    """home: the folder of the pytest.ini; preset: whose programs are tested."""
     present = [folder for folder in folders if (PROJECT / folder).is_dir()]
     if not present:
         return Outcome(False, [f"{name}: {', '.join(folders)} is missing"])
     results = RESULTS / f"{name}.xml"
-    settings = ["-c", "tests/pytest.ini", "--rootdir", "tests", "-p", "no:cacheprovider"]
+    settings = ["-c", f"{home}/pytest.ini", "--rootdir", home, "-p", "no:cacheprovider"]
     command = [str(venv() / "bin/python"), "-m", "pytest", *settings, *present, f"--junitxml={results}", *extra]
-    env = {"TWEETMESH_BUILD": str(build_folder(SANITIZED)), "PYTHONPATH": str(PROJECT), "PYTHONFAULTHANDLER": "1"}
+    env = {"TWEETMESH_BUILD": str(build_folder(preset)), "PYTHONPATH": str(PROJECT), "PYTHONFAULTHANDLER": "1"}
     return judged(name, command, results, r"^=+ .* in [\d.]+s.*=+$|^ERROR |^left out: ", env)
 
 
@@ -182,6 +185,29 @@ def integration(extra: list[str]) -> Outcome:
     return build(SANITIZED) or pytest("integration", ["tests/integration"], extra)
 
 
+def quick_matrix() -> Outcome:
+    """The quick faults; each row's verdict counts."""
+    table = RESULTS / "chaos.json"
+    table.unlink(missing_ok=True)
+    command = [sys.executable, "-P", "-m", "tools.mesh", "chaos", "--quick", "--json", str(table)]
+    code, lines = stream(command)
+    if not table.exists():
+        return Outcome(False, [f"chaos: no table was written (exit code {code})", *lines[-1:]])
+    found = json.loads(table.read_text())
+    bad = [f"{row['fault']}: {(row['violations'] or ['void'])[0]}" for row in found["rows"] if not row["ok"]]
+    acked = sum(row["acked"] for row in found["rows"])
+    summary = f"{len(found['rows'])} rows, {len(bad)} not ok, {acked:,} events acknowledged, seed {found['seed']}"
+    return Outcome(code == 0 and found["ok"], [summary, *bad])
+
+
+def chaos(extra: list[str]) -> Outcome:
+    if failure := build(CHAOS):
+        return failure
+    tests = pytest("chaos", ["chaos/tests"], extra, home="chaos/tests", preset=CHAOS)
+    matrix = quick_matrix()
+    return Outcome(tests.ok and matrix.ok, tests.summary + matrix.summary, tests.skipped)
+
+
 PARTS = (
     Part("static", "clang-format, clang-tidy, cppcheck, shellcheck, ruff, rules of the style guide", static),
     Part("unit", "cmocka tests through ctest, with AddressSanitizer and UBSan", unit),
@@ -189,6 +215,7 @@ PARTS = (
     Part("scripts", "pytest: ./mesh itself, the stack, the load generator", scripts),
     Part("contract", "pytest: HTTP against /openapi.json, gRPC from outside; sanitized binaries", contract),
     Part("integration", "pytest: real stack, real (sanitized) binaries, kills and restarts", integration),
+    Part("chaos", "pytest: judge and runner; then the quick faults of ./mesh chaos, each with a verdict", chaos),
 )
 
 

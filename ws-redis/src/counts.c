@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 #include "redis_calls.h"
@@ -179,9 +180,11 @@ static void note_answer(struct counts *counts)
 
 static bool apply(struct counts *counts, struct mesh_error *err)
 {
+    MESH_FAILPOINT("ws_redis_before_apply");
     if (!redis_calls_apply(counts->calls, counts->batch, err)) {
         return false; /* the batch stays, for the next connection */
     }
+    MESH_FAILPOINT("ws_redis_after_apply");
     note_answer(counts);
     for (const struct window *window = counts->batch; window != NULL; window = window->next) {
         counts->dirty[window->stream_index] = true;

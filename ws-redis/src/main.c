@@ -87,6 +87,7 @@ static void end(struct program *program)
     if (program->counts != NULL && !counts_drain(program->counts, drain_ms)) {
         mesh_log(MESH_LOG_WARN, "hints_left", MESH_LOG_TEXT("then", "the consumer counts them"));
     }
+    mesh_ops_forget(program->ops);
     hub_free(program->hub, drain_ms); /* viewers have seen the last numbers */
     mesh_ops_free(program->ops);      /* probes answer until the very end */
     counts_free(program->counts);

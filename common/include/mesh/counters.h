@@ -79,6 +79,20 @@ void mesh_counters_show_totals(struct mesh_counters_command *command,
 void mesh_counters_sweep(struct mesh_counters_command *command, const char *stream,
                          uint32_t partition, uint64_t first_offset);
 
+/* A whole state that waits under another key (see counters_copy.h). */
+struct mesh_counters_restoration {
+    const char *copy_key; /* "{<stream>}:…", so that a cluster keeps it beside the state */
+    size_t field_count;   /* of the copy: half of one is not restored */
+    const char *topic_id;
+    uint32_t partition; /* the one that has lost its watermark, unless .forced */
+    bool forced;        /* whatever the state is: it may go back, and may be damaged */
+};
+
+/* Puts a copy in the place of the state. What was applied since it was taken is gone and is settled
+ * again: the consumers find a GAP. how: kept until the command has run. */
+void mesh_counters_restore(struct mesh_counters_command *command, const char *stream,
+                           const struct mesh_counters_restoration *how);
+
 /* The derived hashes' keys; the caller frees the result. */
 char *mesh_counters_groups_key(const struct mesh_stream *stream);
 char *mesh_counters_totals_key(const struct mesh_stream *stream);
@@ -86,7 +100,8 @@ char *mesh_counters_totals_key(const struct mesh_stream *stream);
 enum mesh_counters_outcome {
     MESH_COUNTERS_DONE,
     MESH_COUNTERS_GAP,         /* settle: Redis lost data, settle again from .watermark */
-    MESH_COUNTERS_OTHER_TOPIC, /* settle: the state belongs to another topic id: alarm */
+    MESH_COUNTERS_OTHER_TOPIC, /* settle, restore: the state belongs to another topic id: alarm */
+    MESH_COUNTERS_AHEAD,       /* restore: the state knows more than the copy */
     MESH_COUNTERS_NO_LIBRARY,  /* load it (mesh_counters_load) and call again */
     MESH_COUNTERS_FAILED,      /* err says why */
 };
@@ -97,7 +112,7 @@ struct mesh_counters_reply {
     int64_t counted;    /* by how much the total changed; show, sweep: fields written, dropped */
 };
 
-/* Understands the reply of apply, settle, show and sweep. Frees nothing. */
+/* Understands the reply of apply, settle, show, sweep and restore. Frees nothing. */
 void mesh_counters_read_reply(const redisReply *reply, struct mesh_counters_reply *out,
                               struct mesh_error *err);
 

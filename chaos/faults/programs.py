@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our own programs: killed at random moments, stopped, and restarted in turn behind a balancer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.arena import Arena
+from chaos.fault import REGISTER, Fault, Needs, Strike, fault
+
+PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer")
+DRAIN_DELAY_MS = "500"  # five of the balancer's checks
+
+
+def killing(name: str) -> Strike:
+    def strike(arena: Arena) -> Iterator[None]:
+        arena.wait(arena.random.uniform(0, 0.5))
+        arena.kill(name)
+        arena.struck()
+        yield
+        if name != "kafka-consumer":  # which is there only when Kafka has missed the dead one for SESSION_MS
+            arena.healed()
+        arena.start(name)
+
+    return strike
+
+
+def stopping(name: str) -> Strike:
+    def strike(arena: Arena) -> Iterator[None]:
+        arena.mesh.programs[name].pause()
+        arena.struck()
+        yield
+        arena.mesh.programs[name].resume()
+
+    return strike
+
+
+for _name in PROGRAMS:
+    REGISTER.add(
+        Fault(
+            name=f"killed-{_name}",
+            text=f"kill -9 of {_name} at random moments, and a start",
+            family="programs",
+            strike=killing(_name),
+            hold_s=0.5,
+            times=3,
+            struck_min=3,
+            quick=True,
+            at_random=True,
+        )
+    )
+    REGISTER.add(
+        Fault(
+            name=f"stopped-{_name}",
+            text=f"{_name} hangs (SIGSTOP) for 10 s",
+            family="programs",
+            strike=stopping(_name),
+            hold_s=10,
+            at_random=True,
+        )
+    )
+
+
+@fault("killed-all", "kill -9 of all four programs at once, and a start", family="programs", times=2, quick=True)
+def killed_all(arena: Arena) -> Iterator[None]:
+    for name in PROGRAMS:
+        arena.kill(name)
+    arena.struck()
+    yield
+    for name in PROGRAMS:
+        arena.start(name, ready=False)
+    for name in PROGRAMS:
+        arena.mesh.programs[name].wait_ready()
+
+
+@fault(
+    "rolling-restart",
+    "SIGTERM and start of each program in turn, two pods behind HAProxy: no request may fail",
+    family="programs",
+    needs=Needs(apis=2, settings=(("all", "DRAIN_DELAY_MS", DRAIN_DELAY_MS),)),
+    hold_s=0.5,
+    times=2,
+    struck_min=12,
+)
+def rolling_restart(arena: Arena) -> Iterator[None]:
+    for name in list(arena.mesh.programs):
+        arena.stop(name)
+        arena.start(name)
+        arena.struck()
+        arena.wait_acked(50)
+    yield
+    counts = arena.counts()
+    for what in ("broken", "refused", "unknown"):
+        arena.require(getattr(counts, what) == 0, f"{getattr(counts, what)} requests were {what}; none may be")

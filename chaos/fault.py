@@ -49,6 +49,7 @@ class Load:
 
     events_s: float = 250
     workers: int = 8
+    http_only: bool = False
 
 
 @dataclass(frozen=True)

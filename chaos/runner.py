@@ -207,6 +207,7 @@ class RowRun:
             seed=self._chance.getrandbits(32),
             events_s=fault.load.events_s,
             workers=fault.load.workers,
+            http_only=fault.load.http_only,
             first_ack_s=fault.first_ack_s,
             exact_s=fault.exact_s,
             struck_min=fault.struck_min,

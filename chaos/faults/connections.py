@@ -22,7 +22,7 @@ PORTS = {"api": "http", "grpc-server": "grpc", "ws-redis": "ws"}
 SPARE = 10  # descriptors that it may have beyond those it has
 EATERS = 40
 IDLE = 10_000
-IDLE_KIB_MAX = 40  # for each idle connection: libmicrohttpd's pool of 16 KiB, our own, the C library's
+IDLE_KIB_MAX = 20  # for each idle connection: libmicrohttpd's pool of 16 KiB, and our own
 CHURNERS = 2
 CHURN_MIN = 5000
 
@@ -33,13 +33,14 @@ def descriptors(program: Program) -> int:
 
 @contextmanager
 def few_descriptors(program: Program) -> Iterator[None]:
-    usual = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (descriptors(program) + SPARE, usual[1]))
+    pid = program.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(program) + SPARE, usual[1]))
     try:
         yield
     finally:
-        with suppress(ProcessLookupError):
-            resource.prlimit(program.pid, resource.RLIMIT_NOFILE, usual)
+        with suppress(ProcessLookupError):  # it has ended
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
 
 
 def eat(program: Program, held: ExitStack) -> None:

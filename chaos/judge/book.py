@@ -28,9 +28,9 @@ class Book:
         self.run = run
         self.names = Names(label)
         self.findings = findings
-        self.plan = Plan(run.seed, self.names)
+        self.plan = Plan(run.seed, self.names, run.http_only)
         self.lock = threading.Lock()  # guards all below
-        self.acked_at = array("d")
+        self.acked_at = {is_http: array("d") for is_http in ((True,) if run.http_only else (True, False))}
         self.latencies = {entrance: array("f") for entrance in Entrance}
         self.words: dict[str, int] = {}  # answers by status, a request each
         self.acked_by = [0] * len(Entrance)  # events
@@ -59,7 +59,7 @@ class Book:
             by = self._outcomes
             sent = sum(by) - by[Outcome.PENDING]
             broken = by[Outcome.BROKEN] + by[Outcome.UNSENT]
-            return Counts(sent, by[Outcome.ACKED], by[Outcome.REFUSED], by[Outcome.UNKNOWN], broken)
+            return Counts(sent, by[Outcome.ACKED], by[Outcome.REFUSED], by[Outcome.UNKNOWN], broken, self.retries)
 
     def enter(self, request: Request, answered: Answered, sent_at: float) -> None:
         """What became of a request that was sent just now, for the first time or again."""
@@ -84,7 +84,7 @@ class Book:
                 self._tell(event, told)
                 self.acked_by[request.entrance] += event.outcome == Outcome.ACKED != before
             if any(told.outcome == Outcome.ACKED for told in answered.told):
-                self.acked_at.append(now)
+                self.acked_at[request.entrance.is_http].append(now)
             self._plan_retry(request, now)
 
     def _tell(self, event: Event, told: Told) -> None:
@@ -131,11 +131,19 @@ class Book:
             return list(self.open.values())
 
     def first_ack_after(self, healed_at: float) -> float | None:
-        """Seconds from healing to the first 2xx; 0: it never stopped; None: none came."""
+        """Seconds from healing to the first 2xx, by HTTP or gRPC, whichever came later; 0: neither ever stopped.
+
+        None: none came to one of them. While api is down gRPC goes on, which must not hide it.
+        """
         with self.lock:
-            at = bisect.bisect_left(self.acked_at, healed_at)
-            if at == len(self.acked_at):
-                return None
-            if at > 0 and healed_at - self.acked_at[at - 1] < STEADY_S:
-                return 0.0
-            return self.acked_at[at] - healed_at
+            firsts = [_first_after(acked_at, healed_at) for acked_at in self.acked_at.values()]
+        return None if None in firsts else max(firsts)
+
+
+def _first_after(acked_at: array, healed_at: float) -> float | None:
+    at = bisect.bisect_left(acked_at, healed_at)
+    if at == len(acked_at):
+        return None
+    if at > 0 and healed_at - acked_at[at - 1] < STEADY_S:
+        return 0.0
+    return acked_at[at] - healed_at

@@ -16,7 +16,7 @@ from chaos.judge.plan import STREAM_REQUESTS, Entrance, Event, Names, Outcome, R
 OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.use_local_subchannel_pool", 1),
 )
 OUTCOMES = {4: Outcome.UNKNOWN, 8: Outcome.REFUSED, 14: Outcome.REFUSED}

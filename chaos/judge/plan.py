@@ -132,12 +132,12 @@ def split_text(text: object) -> tuple[str, int] | None:
 class Plan:
     """Requests without end. Threads: one at a time."""
 
-    def __init__(self, seed: int, names: Names) -> None:
+    def __init__(self, seed: int, names: Names, http_only: bool = False) -> None:
         self.names = names
         self.events: list[Event] = []
         self._random = random.Random(seed)
-        self._entrances = list(WEIGHTS)
-        self._weights = list(WEIGHTS.values())
+        self._entrances = [entrance for entrance in WEIGHTS if entrance.is_http or not http_only]
+        self._weights = [WEIGHTS[entrance] for entrance in self._entrances]
 
     def next(self) -> Request:
         draw = self._random

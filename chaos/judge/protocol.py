@@ -46,6 +46,7 @@ class Run:
     acked_min: int
     patience_s: float = 30  # beyond exact_s, to see when equality comes at last
     retry_s: float = 30  # at the end, what is unknown or broken is sent again for so long
+    http_only: bool = False  # nothing is sent by gRPC
     late_answers: bool = False  # the way from the judge to the entrances is disturbed: lateness is no violation
 
 
@@ -58,6 +59,7 @@ class Counts:
     refused: int = 0  # certainly not stored
     unknown: int = 0  # 504, and not yet cleared up by a retry
     broken: int = 0  # no whole answer, and not yet cleared up
+    retries: int = 0  # requests that were sent again
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Verdict:
     lost: int = 0  # acknowledged events without their document, or not in Kafka where the answer said
     doubled: int = 0  # events with more than one document
     counter_error: int = 0  # greatest difference of a count from what Kafka holds, at rest, or above it at any sample
-    first_ack_s: float | None = None  # from healing to the first 2xx; 0: it never stopped
+    first_ack_s: float | None = None  # from healing to the first 2xx by HTTP and by gRPC, the later; 0: never stopped
     exact_s: float | None = None  # from healing until Kafka = Redis = MongoDB; None: did not come
     void: bool = False  # too little traffic or too few strikes: it says nothing
     violations: list[str] = field(default_factory=list)  # "I4: …", each with the event's token

@@ -19,6 +19,7 @@ from chaos.judge.protocol import Target
 
 RSS_MIB_MAX = 150
 RSS_MIB_MAX_SANITIZED = 700
+CONNECTION_KIB_MAX = 20  # for each connection that the program ever had at once: libmicrohttpd's 16, and our own
 DESCRIPTORS_MAX = 64  # beyond the connections that the program itself counts
 QUEUES_EVERY = 2  # looks
 SEEN_IN_A_ROW = 2  # connections come and go between two looks
@@ -52,6 +53,7 @@ class Resources:
         self._maxima: dict[str, float] = {}
         self._sanitized: dict[int, bool] = {}  # by pid
         self._connections: dict[str, float] = {}  # as last told, by instance
+        self._most_connections: dict[int, float] = {}  # as ever told, by pid
         self._above: dict[str, int] = {}
         self._state: tuple[int, dict] = (0, {})  # when it was written, what it says
         self._stopping = threading.Event()
@@ -113,10 +115,16 @@ class Resources:
                 self._sanitized[pid] = _is_sanitized(pid)
             mebibytes = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
             self._note(f"rss_mib_max_{kind_of(name)}", round(mebibytes, 1))
-            self._check(name, "RSS in MiB", mebibytes, RSS_MIB_MAX_SANITIZED if self._sanitized[pid] else RSS_MIB_MAX)
             self._look_at_descriptors(name, pid, ops)
+            self._check(name, "RSS in MiB", mebibytes, self._rss_mib_max(name, pid))
         except (OSError, ValueError, IndexError):
             pass  # it has just ended
+
+    def _rss_mib_max(self, name: str, pid: int) -> float:
+        most = max(self._most_connections.get(pid, 0), self._connections.get(name, 0))
+        self._most_connections[pid] = most
+        usual = RSS_MIB_MAX_SANITIZED if self._sanitized[pid] else RSS_MIB_MAX
+        return usual + most * CONNECTION_KIB_MAX / 1024
 
     def _look_at_descriptors(self, name: str, pid: int, ops: int) -> None:
         descriptors = len(os.listdir(f"/proc/{pid}/fd"))

@@ -97,6 +97,16 @@ def test_an_answer_that_comes_too_late_is_found_unless_the_program_was_halted() 
         assert held.findings.count("I7") == found
 
 
+def test_the_first_acknowledgement_is_of_the_entrance_that_was_down() -> None:
+    held = book()
+    held.acked_at[False].extend(at / 10 for at in range(100))  # gRPC went on
+    held.acked_at[True].extend([1.0, 2.0])
+    assert held.first_ack_after(5.0) is None, "HTTP was never back"
+    held.acked_at[True].append(5.75)
+    assert held.first_ack_after(5.0) == 0.75
+    assert held.first_ack_after(2.5) == 0, "neither had stopped"
+
+
 def events(count: int) -> list[Event]:
     return [Event(at, 0) for at in range(count)]
 

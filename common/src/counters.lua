@@ -10,7 +10,7 @@
 --   b:<partition>:<n>  offsets applied at or above the watermark, of [n * 1024, (n + 1) * 1024);
 --                      the highest bit of the first byte is the first offset
 --   partitions         highest partition settled, plus one
---   duplicates         settled offsets whose event is counted at another offset
+--   duplicates         settled offsets whose event is counted at another offset, or refused by MongoDB
 --   not_counted        settled offsets that hold no event (poison)
 --   topic              Kafka's id of the topic
 --   recounts           how often the counters were rebuilt; a copy from before must not come back

@@ -75,7 +75,11 @@ static void batch_finish(struct loop *loop, struct batch *batch)
             continue;
         }
         const struct topic *topic = entry->partition->topic;
-        uint8_t group = entry->state == ENTRY_DEAD ? MESH_GROUP_NOT_COUNTED : entry->record.group;
+        /* An event that MongoDB refused may be counted by a hint already: as a duplicate that is
+         * taken back. */
+        bool refused = entry->state == ENTRY_DEAD && entry->record.doc != NULL;
+        uint8_t group =
+            entry->state == ENTRY_DEAD && !refused ? MESH_GROUP_NOT_COUNTED : entry->record.group;
         if (entry->state == ENTRY_ARCHIVED) {
             mesh_metric_observe_us(loop->archived_seconds,
                                    (now_ms - entry->record.received_at_ms) * 1000);
@@ -86,7 +90,7 @@ static void batch_finish(struct loop *loop, struct batch *batch)
                                                             : topic->dead,
                         1);
         (void)partition_append(entry->partition, entry->message->offset, group,
-                               entry->state == ENTRY_REPEATED);
+                               entry->state == ENTRY_REPEATED || refused);
         count++;
     }
     mesh_metric_observe(loop->batch_events, count);

@@ -112,6 +112,19 @@ static void test_a_rewind_forgets_the_rows_and_repairs_up_to_where_reading_was(v
     assert_int_equal(partition->repair_until, 102);
 }
 
+/* A message that came while reading was paused is read again; what was in hand then is not. */
+static void test_what_was_in_hand_before_the_place_to_go_on_from_gets_its_rows(void **state)
+{
+    struct partition *partition = *state;
+
+    partition->seek_to = 102;
+    assert_true(partition_append(partition, 100, 1, false));
+    assert_true(partition_append(partition, 101, 1, false));
+    assert_false(partition_append(partition, 102, 1, false));
+    assert_int_equal(partition->row_count, 2);
+    assert_int_equal(partition->next, 102);
+}
+
 static void test_settled_rows_are_remembered_up_to_the_limit(void **state)
 {
     struct partition *partition = *state;
@@ -209,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settling_takes_rows_from_the_front, make, drop),
         cmocka_unit_test_setup_teardown(
             test_a_rewind_forgets_the_rows_and_repairs_up_to_where_reading_was, make, drop),
+        cmocka_unit_test_setup_teardown(
+            test_what_was_in_hand_before_the_place_to_go_on_from_gets_its_rows, make, drop),
         cmocka_unit_test_setup_teardown(test_settled_rows_are_remembered_up_to_the_limit, make,
                                         drop),
         cmocka_unit_test_setup_teardown(test_what_was_skipped_is_not_remembered, make, drop),

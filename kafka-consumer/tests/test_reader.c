@@ -181,6 +181,25 @@ static void test_a_rewind_reads_again_in_repair(void **state)
     assert_int_equal(topic_partition(&test.topic, 0)->repair_until, 6);
 }
 
+/* Else their rows would follow the watermark with a hole between, and holes count nothing. */
+static void test_a_rewind_forgets_what_is_in_hand(void **state)
+{
+    (void)state;
+    produce(6);
+    collect(6);
+    partition_settle(topic_partition(&test.topic, 0), 6);
+    produce(1);
+    while (reader_batch(test.reader)->count == 0) {
+        reader_collect(test.reader, 50);
+    }
+    reader_rewind(test.reader, topic_partition(&test.topic, 0), 2);
+    reader_seek(test.reader);
+    assert_int_equal(take_batch(), 0);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 2);
+    collect(5);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 7);
+}
+
 static void test_entries_leave_the_batch_with_their_partition(void **state)
 {
     (void)state;
@@ -213,6 +232,7 @@ int main(void)
         CASE(test_only_what_is_settled_is_committed),
         CASE(test_leaving_finishes_and_commits_and_the_next_goes_on_there),
         CASE(test_a_rewind_reads_again_in_repair),
+        CASE(test_a_rewind_forgets_what_is_in_hand),
         CASE(test_entries_leave_the_batch_with_their_partition),
         CASE(test_a_group_that_exists_is_joined),
     };

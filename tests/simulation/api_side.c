@@ -19,8 +19,13 @@
 #include <string.h>
 #include <yyjson.h>
 
-enum { DOWN_MS_MAX = 1000, REPLY_MS_MAX = 11000, HINT_LEN_MAX = 64, IN_FLIGHT_MAX = 1000000,
-       WAIT_US_MAX = 2000000 };
+enum {
+    DOWN_MS_MAX = 1000,
+    REPLY_MS_MAX = 11000,
+    HINT_LEN_MAX = 64,
+    IN_FLIGHT_MAX = 1000000,
+    WAIT_US_MAX = 2000000
+};
 
 struct link {
     struct link_handler handler;
@@ -233,12 +238,12 @@ struct api *api_start(struct pod *pod, struct process *process)
 void api_close(struct api *api)
 {
     process_enter(api->process);
-    request_desk_done(&api->desk); /* postings need the rest of it until they are ended */
     publish_free(api->publish);
 }
 
 void api_stop(struct api *api)
 {
+    request_desk_done(&api->desk);
     hint_queue_free(api->hints.queue);
     free(api);
 }

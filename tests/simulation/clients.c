@@ -49,7 +49,7 @@ static void job_make(struct job *job)
     for (size_t i = 0; i < job->count; i++) {
         uint8_t group = (uint8_t)chance_below(GROUP_COUNT);
         job->unfit[i] = chance_one_in(UNFIT_ONE_IN);
-        job->events[i] = ledger_event_new(group);
+        job->events[i] = ledger_event_new(group, chance_one_in(faults.refusal));
         size += (size_t)snprintf(job->body + size, sizeof(job->body) - size,
                                  "%s{\"text\":\"event %zu\",\"kind\":\"%s\"}",
                                  i > 0 ? "," : (list ? "[" : ""), job->events[i],
@@ -82,8 +82,7 @@ static void job_post(struct job *job, struct api *api)
                    job->first + 1);
     trace("client: sendings from %zu on%s%s: %s", job->first, job->key[0] != '\0' ? ", " : "",
           job->key, job->body);
-    job->posting =
-        api_post(api, job->body, job->key[0] != '\0' ? job->key : NULL, traceparent);
+    job->posting = api_post(api, job->body, job->key[0] != '\0' ? job->key : NULL, traceparent);
 }
 
 static void job_end(struct job *job)

@@ -17,7 +17,7 @@
 
 #define KAFKA_TOPIC "simulated"
 
-enum { EVENT_MESSAGES_MAX = 64 };
+enum { EVENT_MESSAGES_MAX = 16 };
 
 struct rd_kafka_conf_s {
     void *opaque;

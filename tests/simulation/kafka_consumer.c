@@ -122,11 +122,10 @@ static rd_kafka_message_t *fetch(rd_kafka_t *kafka)
         if (assigned->mine && (!assigned->paused || chance_one_in(faults.late * 2))) {
             rd_kafka_message_t *message = partition_take(kafka, (int32_t)number);
             if (message != NULL) {
-                trace("%s polls %zu/%" PRId64 "%s%s", kafka->process->name, number,
-                      message->offset, message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : ": ",
-                      message->err == RD_KAFKA_RESP_ERR_NO_ERROR
-                          ? ""
-                          : rd_kafka_err2name(message->err));
+                trace("%s polls %zu/%" PRId64 "%s%s", kafka->process->name, number, message->offset,
+                      message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? "" : ": ",
+                      message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? ""
+                                                                 : rd_kafka_err2name(message->err));
                 return message;
             }
         }
@@ -327,8 +326,8 @@ rd_kafka_resp_err_t rd_kafka_commit(rd_kafka_t *kafka, const rd_kafka_topic_part
     return error;
 }
 
-rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *kafka,
-                                           rd_kafka_topic_partition_list_t *list, int timeout_ms)
+rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list,
+                                           int timeout_ms)
 {
     struct fate fate = process_call(kafka->process, "seeks");
 
@@ -339,8 +338,8 @@ rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *kafka,
             fate.answer ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT;
         if (fate.effect && assigned->mine) {
             assigned->position = list->elems[i].offset;
-            trace("%s is to read %d from %" PRId64, kafka->process->name,
-                  list->elems[i].partition, assigned->position);
+            trace("%s is to read %d from %" PRId64, kafka->process->name, list->elems[i].partition,
+                  assigned->position);
             assigned->end_told = false;
         }
     }
@@ -348,8 +347,8 @@ rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *kafka,
 }
 
 rd_kafka_resp_err_t rd_kafka_query_watermark_offsets(rd_kafka_t *kafka, const char *topic,
-                                                     int32_t partition, int64_t *low,
-                                                     int64_t *high, int timeout_ms)
+                                                     int32_t partition, int64_t *low, int64_t *high,
+                                                     int timeout_ms)
 {
     (void)topic;
     (void)timeout_ms;

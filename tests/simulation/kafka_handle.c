@@ -89,11 +89,9 @@ void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *conf,
     conf->rebalance = rebalance;
 }
 
-void rd_kafka_conf_set_offset_commit_cb(rd_kafka_conf_t *conf,
-                                        void (*committed)(rd_kafka_t *kafka,
-                                                          rd_kafka_resp_err_t error,
-                                                          rd_kafka_topic_partition_list_t *list,
-                                                          void *opaque))
+void rd_kafka_conf_set_offset_commit_cb(
+    rd_kafka_conf_t *conf, void (*committed)(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
+                                             rd_kafka_topic_partition_list_t *list, void *opaque))
 {
     conf->committed = committed;
 }
@@ -247,11 +245,10 @@ static void letter_store(const rd_kafka_headers_t *headers)
 {
     int32_t partition = (int32_t)strtol(headers->partition, NULL, 10);
     int64_t offset = strtoll(headers->offset, NULL, 10);
-    struct record *record = partition >= 0 && partition < PARTITION_COUNT
-                                ? ledger_record(partition, offset)
-                                : NULL;
+    struct record *record =
+        partition >= 0 && partition < PARTITION_COUNT ? ledger_record(partition, offset) : NULL;
 
-    if (record == NULL || record->offset != offset || record->event != EVENT_COUNT_MAX) {
+    if (record == NULL || record->offset != offset || !ledger_is_poison(record)) {
         verdict_broken("a dead letter tells of %s/%s, which is no poison", headers->partition,
                        headers->offset);
         return;
@@ -298,8 +295,7 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *kafka, ...)
         kafka->queued =
             mesh_realloc(kafka->queued, kafka->queued_capacity * sizeof(struct outgoing));
     }
-    kafka->queued[kafka->queued_count++] =
-        (struct outgoing){.opaque = opaque, .sent = fate.answer};
+    kafka->queued[kafka->queued_count++] = (struct outgoing){.opaque = opaque, .sent = fate.answer};
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

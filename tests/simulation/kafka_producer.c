@@ -12,14 +12,14 @@
 
 /* What becomes of a batch of records. */
 enum end {
-    END_TOLD,          /* stored, reported with its offsets */
-    END_ANSWER_LOST,   /* stored; sent again, and the broker knows it already: offsets from -1 on */
-    END_TWICE,         /* stored twice, reported with the later offsets */
-    END_OLD_OFFSETS,   /* stored, reported with offsets that were told before */
-    END_LATE,          /* reported as timed out, stored afterwards or never */
-    END_UNKNOWN,       /* stored, reported as timed out */
-    END_NEVER,         /* not stored, reported as timed out */
-    END_REFUSED,       /* not stored, and that is known */
+    END_TOLD,        /* stored, reported with its offsets */
+    END_ANSWER_LOST, /* stored; sent again, and the broker knows it already: offsets from -1 on */
+    END_TWICE,       /* stored twice, reported with the later offsets */
+    END_OLD_OFFSETS, /* stored, reported with offsets that were told before */
+    END_LATE,        /* reported as timed out, stored afterwards or never */
+    END_UNKNOWN,     /* stored, reported as timed out */
+    END_NEVER,       /* not stored, reported as timed out */
+    END_REFUSED,     /* not stored, and that is known */
     END_COUNT
 };
 
@@ -74,9 +74,8 @@ static void stray_add(int32_t partition, const struct outgoing *outgoing)
     uint8_t *copy = ledger_memory(outgoing->value.size);
 
     memcpy(copy, outgoing->value.data, outgoing->value.size);
-    *stray = (struct stray){.next = strays,
-                            .partition = partition,
-                            .value = mesh_bytes_of(copy, outgoing->value.size)};
+    *stray = (struct stray){
+        .next = strays, .partition = partition, .value = mesh_bytes_of(copy, outgoing->value.size)};
     memcpy(stray->traceparent, outgoing->traceparent, sizeof(stray->traceparent));
     strays = stray;
 }
@@ -173,8 +172,8 @@ static int64_t store(const struct flight *flight)
 /* A batch goes out; what is going to be stored at once is stored. */
 static void send_batch(rd_kafka_t *kafka)
 {
-    static const char *const words[] = {"told",  "answer lost", "twice", "old offsets",
-                                        "late",  "unknown",     "never", "refused"};
+    static const char *const words[] = {"told", "answer lost", "twice", "old offsets",
+                                        "late", "unknown",     "never", "refused"};
     struct flight *flight = mesh_new(struct flight);
     struct flight **end = &kafka->flights;
 

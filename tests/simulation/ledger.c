@@ -41,14 +41,14 @@ void *ledger_memory(size_t size)
     return mesh_arena_alloc(arena, size);
 }
 
-size_t ledger_event_new(uint8_t group)
+size_t ledger_event_new(uint8_t group, bool refused)
 {
     size_t event = ledger.event_count++;
 
     if (event >= EVENT_COUNT_MAX) {
         abort(); /* a schedule is far shorter */
     }
-    ledger.events[event] = (struct ledger_event){.group = group};
+    ledger.events[event] = (struct ledger_event){.group = group, .refused = refused};
     return event;
 }
 
@@ -74,12 +74,11 @@ static void check_stored(const struct sending *sending, int64_t partition, int64
     if (offset < 0) {
         return;
     }
-    const struct record *record =
-        partition >= 0 && partition < PARTITION_COUNT ? ledger_record((int32_t)partition, offset)
-                                                      : NULL;
+    const struct record *record = partition >= 0 && partition < PARTITION_COUNT
+                                      ? ledger_record((int32_t)partition, offset)
+                                      : NULL;
     if (record == NULL || record->offset != offset || record->event != sending->event) {
-        verdict_broken("I1: event %zu was acknowledged at %" PRId64 "/%" PRId64
-                       ", where it is not",
+        verdict_broken("I1: event %zu was acknowledged at %" PRId64 "/%" PRId64 ", where it is not",
                        sending->event, partition, offset);
     }
 }
@@ -197,6 +196,11 @@ void ledger_append_hole(int32_t number, int64_t size)
     ledger.partitions[number].end += size;
 }
 
+bool ledger_is_poison(const struct record *record)
+{
+    return record->event == EVENT_COUNT_MAX || ledger.events[record->event].refused;
+}
+
 struct record *ledger_record(int32_t number, int64_t offset)
 {
     const struct ledger_partition *partition = &ledger.partitions[number];
@@ -231,7 +235,7 @@ void ledger_archive(const struct document *document, const char *kind)
 
     trace("MongoDB: event %zu from %d/%" PRId64, document->event, document->partition,
           document->offset);
-    if (event == NULL || strcmp(event->id, document->id) != 0) {
+    if (event == NULL || event->refused || strcmp(event->id, document->id) != 0) {
         verdict_broken("I2: the archive got a document that nobody sent");
         return;
     }
@@ -254,9 +258,8 @@ void ledger_settled(int32_t number, int64_t watermark)
         if (record->offset >= watermark) {
             break;
         }
-        if (record->event == EVENT_COUNT_MAX
-                ? !record->letter
-                : ledger_document(ledger.events[record->event].id) == NULL) {
+        if (ledger_is_poison(record) ? !record->letter
+                                     : ledger_document(ledger.events[record->event].id) == NULL) {
             verdict_broken("%d/%" PRId64 " is settled and not archived", number, record->offset);
         }
     }
@@ -286,7 +289,7 @@ void ledger_check_end(void)
         for (size_t k = 0; k < ledger.document_count; k++) {
             documents += ledger.documents[k].event == i;
         }
-        if (documents != (event->records > 0 ? 1 : 0)) {
+        if (documents != (event->records > 0 && !event->refused ? 1 : 0)) {
             verdict_broken("I1: event %zu: %zu records, %zu documents%s", i, event->records,
                            documents, event->acknowledged ? ", acknowledged" : "");
         }

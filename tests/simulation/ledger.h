@@ -25,6 +25,7 @@ enum outcome { OUTCOME_NONE, OUTCOME_STORED, OUTCOME_NOT_STORED, OUTCOME_UNKNOWN
 struct ledger_event {
     uint8_t group;
     bool acknowledged;
+    bool refused;                /* by MongoDB, which makes it a dead letter */
     size_t records;              /* in Kafka */
     char id[MESH_ID_LENGTH + 1]; /* as first seen in Kafka; "" before */
 };
@@ -78,15 +79,17 @@ void ledger_start(void);
 /* Memory of this schedule. */
 void *ledger_memory(size_t size);
 
-/* A client makes an event up; the text it sends is "event <number>". False: enough of them. */
-size_t ledger_event_new(uint8_t group);
-/* Where the sendings of an attempt begin is also what its traceparent says. */
+/* A client makes an event up; the text it sends is "event <number>". Returns the number. */
+size_t ledger_event_new(uint8_t group, bool refused);
+/* The first sending of an attempt is also what its traceparent says. Returns its number. */
 size_t ledger_send(size_t event);
 void ledger_told(size_t sending, enum outcome outcome, int64_t partition, int64_t offset);
 
 /* Kafka writes a record down; returns its offset. The value is copied. */
 int64_t ledger_append(int32_t partition, struct mesh_bytes value, const char *traceparent);
 void ledger_append_hole(int32_t partition, int64_t size);
+/* Whether a record is to become a dead letter. */
+bool ledger_is_poison(const struct record *record);
 /* The first record at or above the offset; NULL: there is none. */
 struct record *ledger_record(int32_t partition, int64_t offset);
 

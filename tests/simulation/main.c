@@ -36,12 +36,10 @@ static void help(const char *program)
 
 static bool options_read(int argc, char **argv, struct options *out)
 {
-    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
-                                          {"count", required_argument, NULL, 'c'},
-                                          {"trace", no_argument, NULL, 't'},
-                                          {"mutant", required_argument, NULL, 'm'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option known[] = {
+        {"seed", required_argument, NULL, 's'}, {"count", required_argument, NULL, 'c'},
+        {"trace", no_argument, NULL, 't'},      {"mutant", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},       {0}};
     int option = 0;
 
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {

@@ -4,10 +4,11 @@
  * BSON is the real library's. An insert may be done in part, and its answer may be lost or say
  * nothing.
  */
+#include "mesh/mongo.h"
+
 #include "chance.h"
 #include "ledger.h"
 #include "mesh/alloc.h"
-#include "mesh/mongo.h"
 #include "mesh/snapshot.h"
 #include "mongo.h"
 #include "process.h"
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DUPLICATE_KEY = 11000, NOT_PRIMARY = 10107 };
+enum { VALIDATION_FAILURE = 121, DUPLICATE_KEY = 11000, NOT_PRIMARY = 10107 };
 
 struct pending {
     struct document document;
@@ -135,8 +136,7 @@ mongoc_bulk_operation_t *
 mongoc_collection_create_bulk_operation_with_opts(mongoc_collection_t *collection,
                                                   const bson_t *options)
 {
-    mongoc_bulk_operation_t *bulk =
-        mesh_alloc_zeroed(1, sizeof(struct _mongoc_bulk_operation_t));
+    mongoc_bulk_operation_t *bulk = mesh_alloc_zeroed(1, sizeof(struct _mongoc_bulk_operation_t));
 
     (void)options;
     bulk->process = collection->process;
@@ -196,6 +196,11 @@ static void append_error(bson_t *errors, uint32_t at, size_t index, int32_t code
     bson_append_document_end(errors, &one);
 }
 
+static bool is_refused(const struct document *document)
+{
+    return document->event < EVENT_COUNT_MAX && ledger.events[document->event].refused;
+}
+
 /* Inserts what is not there yet; some may be put off. Fills the reply as a server would. */
 static void insert(const mongoc_bulk_operation_t *bulk, bool partly, bson_t *reply)
 {
@@ -208,6 +213,8 @@ static void insert(const mongoc_bulk_operation_t *bulk, bool partly, bson_t *rep
         const struct pending *pending = &bulk->at[i];
         if (partly && chance_one_in(2)) {
             append_error(&errors, error_count++, i, NOT_PRIMARY);
+        } else if (is_refused(&pending->document)) {
+            append_error(&errors, error_count++, i, VALIDATION_FAILURE);
         } else if (ledger_document(pending->document.id) != NULL) {
             append_error(&errors, error_count++, i, DUPLICATE_KEY);
         } else {
@@ -235,6 +242,13 @@ uint32_t mongoc_bulk_operation_execute(mongoc_bulk_operation_t *bulk, bson_t *re
     bson_t concern;
 
     bson_init(reply);
+    for (size_t i = 0; i < bulk->count && fate.answer; i++) {
+        if (is_refused(&bulk->at[i].document) && chance_one_in(2)) {
+            /* Some refuse the command as a whole. */
+            *error = (bson_error_t){.domain = MONGOC_ERROR_SERVER, .code = VALIDATION_FAILURE};
+            return 0;
+        }
+    }
     if (fate.effect) {
         insert(bulk, partly, reply);
     }
@@ -303,8 +317,8 @@ bool mongoc_collection_replace_one(mongoc_collection_t *collection, const bson_t
                                    bson_error_t *error)
 {
     struct fate fate = process_call(collection->process, "replaces a snapshot");
-    bool matches = snapshot != NULL &&
-                   number_of(snapshot, "revision") == number_of(selector, "revision");
+    bool matches =
+        snapshot != NULL && number_of(snapshot, "revision") == number_of(selector, "revision");
 
     (void)options;
     bson_init(reply);
@@ -363,8 +377,8 @@ static void cursor_find(mongoc_cursor_t *cursor, const bson_t *filter)
 
     if (bson_iter_init_find(&root, filter, "_id") && BSON_ITER_HOLDS_UTF8(&root)) {
         cursor_add(cursor, &root);
-    } else if (bson_iter_init(&root, filter) &&
-               bson_iter_find_descendant(&root, "_id.$in", &at) && bson_iter_recurse(&at, &root)) {
+    } else if (bson_iter_init(&root, filter) && bson_iter_find_descendant(&root, "_id.$in", &at) &&
+               bson_iter_recurse(&at, &root)) {
         while (bson_iter_next(&root)) {
             cursor_add(cursor, &root);
         }

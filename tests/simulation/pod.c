@@ -305,8 +305,8 @@ static void frame_deliver(struct pod *pod)
 
 void pod_step(struct pod *pod)
 {
-    static void (*const steps[])(struct pod *pod) = {link_step, deliver,       reply,
-                                                     frame_make, frame_deliver};
+    static void (*const steps[])(struct pod *pod) = {link_step, deliver, reply, frame_make,
+                                                     frame_deliver};
 
     steps[chance_below(MESH_COUNT_OF(steps))](pod);
 }

@@ -31,6 +31,7 @@ struct faults {
     size_t kill; /* a step in which some process is killed */
     size_t redis;
     size_t poison;
+    size_t refusal; /* an event that MongoDB does not take */
     size_t hole;
 };
 

@@ -17,7 +17,7 @@
 static lua_State *lua;
 static bool loaded;
 static char *loaded_text; /* that Lua knows */
-static size_t writes;        /* of the call in hand */
+static size_t writes;     /* of the call in hand */
 
 static struct mesh_bytes bytes_at(lua_State *state, int index)
 {

@@ -189,7 +189,7 @@ void redis_store_check_end(void)
     long long ends = 0;
 
     for (size_t i = 0; i < ledger.event_count; i++) {
-        if (ledger.events[i].records > 0) {
+        if (ledger.events[i].records > 0 && !ledger.events[i].refused) {
             counts[ledger.events[i].group]++;
             total++;
         }

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HEAL_ROUNDS_MAX = 3000, REST_ROUNDS = 14, HEAL_US = 120000, PRODUCER_COUNT_MAX = 8 };
+enum { HEAL_ROUNDS_MAX = 3000, REST_ROUNDS = 6, HEAL_US = 250000, PRODUCER_COUNT_MAX = 8 };
 
 struct schedule_sums schedule_sums;
 
@@ -43,6 +43,7 @@ static void faults_choose(void)
         .kill = perhaps(20, 120),
         .redis = perhaps(15, 100),
         .poison = perhaps(10, 60),
+        .refusal = chance_one_in(2) ? perhaps(8, 60) : 0,
         .hole = perhaps(10, 60),
     };
 }
@@ -330,7 +331,7 @@ static void sums_add(void)
 bool schedule_run(uint64_t seed, bool trace_wanted)
 {
     start(seed, trace_wanted);
-    size_t steps = 20 + chance_below(chance_one_in(16) ? 800 : 120);
+    size_t steps = 20 + chance_below(chance_one_in(32) ? 800 : 100);
     for (size_t i = 0; i < steps && verdict_text() == NULL; i++) {
         step();
     }

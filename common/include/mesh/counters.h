@@ -130,7 +130,7 @@ bool mesh_counters_call(redisContext *redis, const struct mesh_counters_command 
 /* The state of a stream as Redis has it. */
 struct mesh_counters_state {
     uint64_t total;
-    uint64_t duplicates;  /* settled offsets whose event is counted at another offset */
+    uint64_t duplicates;  /* settled offsets whose event is counted elsewhere, or refused */
     uint64_t not_counted; /* settled offsets that hold no event */
     uint64_t counts[256]; /* by group index */
     uint64_t foreign;     /* sum of groups that the stream file does not know */

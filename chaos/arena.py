@@ -40,6 +40,7 @@ class Arena:
         self.overlapping = False  # another fault holds as well: nobody can be expected to be ready
         self.healed_by_itself = False  # the fault has said when
         self.ready_s = 0.0  # the longest that a program took from its start until it was ready
+        self._unready: set[str] = set()  # started while overlapping
         self._judge = judge
         self._supervisor = supervisor
 
@@ -70,11 +71,28 @@ class Arena:
             return
         started = time.monotonic()
         self._supervisor.start(name, settings)
+        if ready or self.overlapping:
+            self.wait_ready(name)
+            self.ready_s = max(self.ready_s, time.monotonic() - started)
+
+    def wait_ready(self, name: str) -> None:
+        """Waits until a program is ready; while another fault overlaps, only until it lives, for its
+        servers may be away: then it has to become ready when all is healed."""
         if self.overlapping:
             wait_alive(self.mesh.programs[name])
-        elif ready:
+            self._unready.add(name)
+        else:
             self.mesh.programs[name].wait_ready()
-            self.ready_s = max(self.ready_s, time.monotonic() - started)
+
+    def settle(self) -> None:
+        """Nothing overlaps any more: what was started meanwhile becomes ready, and only then all is healed."""
+        self.overlapping = False
+        for name in sorted(self._unready & set(self.mesh.programs)):
+            if self.mesh.programs[name].alive():
+                self.mesh.programs[name].wait_ready()
+        if self._unready:
+            self.healed()
+        self._unready.clear()
 
     def expect_death(self, name: str, seconds: float = 30, codes: tuple[int, ...] = BY_FAULT) -> None:
         """Waits until the program has died by a fault (a failpoint, its memory limit).

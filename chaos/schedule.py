@@ -131,3 +131,5 @@ def _hold(arena: Arena, step: Step, seed: str) -> None:
             arena.overlapping = True
             _hold(arena, step.inner, f"{seed}/inner")
             arena.overlapping = False
+    if not arena.overlapping:
+        arena.settle()

@@ -66,7 +66,7 @@ def consumer_killed_in_rebalance(arena: Arena) -> Iterator[None]:
     arena.kill(THIRD)
     arena.struck()
     for name in (FIRST, SECOND):
-        arena.mesh.programs[name].wait_ready()
+        arena.wait_ready(name)
     arena.stop(SECOND)
 
 
@@ -103,5 +103,5 @@ def consumer_back_from_the_dead(arena: Arena) -> Iterator[None]:
     arena.struck()
     yield
     arena.mesh.programs[SECOND].resume()
-    arena.mesh.programs[SECOND].wait_ready()
+    arena.wait_ready(SECOND)
     arena.stop(SECOND)

@@ -26,7 +26,7 @@ def empty_redis(arena: Arena) -> None:
     """Once there is a snapshot from which the counters can come back."""
     consumer = arena.mesh.programs["kafka-consumer"]
     for _ in poll_until(10, 0.1):
-        if consumer.metric("tweetmesh_snapshot_taken_timestamp_seconds") > 0:
+        if consumer.metric("tweetmesh_snapshot_timestamp_seconds") > 0:
             break
     with redis.Redis.from_url(arena.mesh.redis.url) as client:
         client.flushall()
@@ -80,6 +80,7 @@ def dying(point: Point) -> Strike:
         arena.expect_death(point.program)
         arena.struck()
         yield
+        arena.healed()
         arena.start(point.program)
         if SECOND in arena.mesh.programs:
             arena.stop(SECOND)

@@ -18,8 +18,7 @@ def killing(name: str) -> Strike:
         arena.kill(name)
         arena.struck()
         yield
-        if name != "kafka-consumer":  # which is there only when Kafka has missed the dead one for SESSION_MS
-            arena.healed()
+        arena.healed()
         arena.start(name)
 
     return strike
@@ -67,10 +66,11 @@ def killed_all(arena: Arena) -> Iterator[None]:
         arena.kill(name)
     arena.struck()
     yield
+    arena.healed()
     for name in PROGRAMS:
         arena.start(name, ready=False)
     for name in PROGRAMS:
-        arena.mesh.programs[name].wait_ready()
+        arena.wait_ready(name)
 
 
 @fault(

@@ -186,6 +186,8 @@ def redis_wrong_type_shown(arena: Arena) -> Iterator[None]:
         yield
         after = int(redis.hget(STATE, "total") or 0)
         arena.require(after > before, "counting stopped because of a key that is only shown")
+        refused = arena.mesh.programs["kafka-consumer"].metric("tweetmesh_show_refused")
+        arena.require(refused == 1, "no metric told that Redis does not take what is shown")
         next(fault_holds, None)
 
 

@@ -115,8 +115,7 @@ static const struct method *on_arrived(void *arg, struct call *call, grpc_slice 
     if (full) {
         mesh_metric_add(server->calls_full, 1);
         *out_refusal = MESH_RESOURCE_EXHAUSTED;
-    } else if (atomic_load(&server->draining) &&
-               (method == NULL || method->kind != METHOD_UNARY)) {
+    } else if (atomic_load(&server->draining) && (method == NULL || method->kind != METHOD_UNARY)) {
         *out_refusal = MESH_UNAVAILABLE; /* server_drain() may have missed it */
     }
     call_more(worker);

@@ -30,6 +30,8 @@ static const struct mesh_option options[] = {
      "host:port, comma-separated."},
     {"KAFKA_GROUP_ID",   MESH_TEXT,   AT(kafka_group_id),    "tweetmesh-archive", 1, 255,
      "Consumer group; its committed offsets say where to go on."},
+    {"KAFKA_INSTANCE_ID", MESH_TEXT,  AT(kafka_instance_id), "",      0,   249,
+     "Name of this instance, its own and the same after a restart (the pod's): the group then knows it again at once."},
     {"LOG_LEVEL",        MESH_LEVEL,  AT(log_level),         "info",  0,   0,
      "error, warn, info or debug."},
     {"MONGODB_DATABASE", MESH_TEXT,   AT(mongodb_database),  "tweetmesh", 1, 63,

@@ -22,6 +22,7 @@ struct config {
     uint64_t fetch_kb_max;
     char *kafka_brokers;
     char *kafka_group_id;
+    char *kafka_instance_id; /* empty: none */
     enum mesh_log_level log_level;
     char *mongodb_database;
     uint64_t mongodb_ms_max;

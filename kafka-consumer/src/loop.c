@@ -380,6 +380,7 @@ static bool clients_make(struct loop *loop, struct mesh_error *err)
         &(struct reader_options){
             .member = {.brokers = config->kafka_brokers,
                        .group_id = config->kafka_group_id,
+                       .instance_id = config->kafka_instance_id,
                        .session_ms = (uint32_t)config->session_ms,
                        .fetch_kb_max = (uint32_t)config->fetch_kb_max,
                        .topics = loop->topics,

@@ -14,6 +14,9 @@
 /* How long Kafka may take for what the loop waits for. */
 enum { CALL_MS = 5000, TOPIC_ID_MS = 1000 };
 
+/* How long leaving the group may take at most. */
+enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10 };
+
 /* In a session; some may be lost. */
 enum { HEARTBEATS = 6 };
 
@@ -96,8 +99,11 @@ static void assigned(struct member *member, rd_kafka_topic_partition_list_t *lis
             (void)partition_add(topic, at->partition, at->offset >= 0 ? at->offset : -1);
         }
     }
-    if (member->paused && list->cnt > 0) {
-        (void)rd_kafka_pause_partitions(member->kafka, list);
+    /* librdkafka remembers: what was paused when it went to another, or was lost, comes back
+     * paused. */
+    if (list->cnt > 0) {
+        (void)(member->paused ? rd_kafka_pause_partitions(member->kafka, list)
+                              : rd_kafka_resume_partitions(member->kafka, list));
     }
     mesh_log(MESH_LOG_INFO, "partitions_assigned", MESH_LOG_INT("count", list->cnt));
     member->joined = true;
@@ -203,7 +209,9 @@ static rd_kafka_conf_t *conf_new(struct member *member, const struct member_opti
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    if (!mesh_kafka_set(conf, "group.id", options->group_id, err) ||
+    if ((options->instance_id != NULL && options->instance_id[0] != '\0' &&
+         !mesh_kafka_set(conf, "group.instance.id", options->instance_id, err)) ||
+        !mesh_kafka_set(conf, "group.id", options->group_id, err) ||
         !mesh_kafka_set(conf, "partition.assignment.strategy", "cooperative-sticky", err) ||
         !mesh_kafka_set_uint(conf, "session.timeout.ms", options->session_ms, err) ||
         !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / HEARTBEATS,
@@ -388,12 +396,32 @@ void member_see_ends(struct member *member)
 
 bool member_is_joined(const struct member *member)
 {
-    return member->joined;
+    /* After a fatal error (another process has our instance id) nothing is read any more. */
+    return member->joined &&
+           rd_kafka_fatal_error(member->kafka, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 bool member_is_connected(const struct member *member)
 {
     return member->connected;
+}
+
+/* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
+ * member with an instance id would not: librdkafka takes that for a restart. */
+static void leave(struct member *member)
+{
+    int64_t until_us = mesh_clock_mono_us() + LEAVE_MS * INT64_C(1000);
+    bool in_group = rd_kafka_unsubscribe(member->kafka) == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    while (in_group && mesh_clock_mono_us() < until_us) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(member->kafka, LEAVE_POLL_MS);
+        if (message != NULL) {
+            rd_kafka_message_destroy(message);
+        }
+        char *id = rd_kafka_memberid(member->kafka); /* gone when the goodbye is sent */
+        in_group = id != NULL && id[0] != '\0';
+        rd_kafka_mem_free(member->kafka, id);
+    }
 }
 
 void member_free(struct member *member)
@@ -402,7 +430,8 @@ void member_free(struct member *member)
         return;
     }
     if (member->kafka != NULL) {
-        (void)rd_kafka_consumer_close(member->kafka); /* on_rebalance() gives all away */
+        leave(member); /* on_rebalance() gives all away */
+        (void)rd_kafka_consumer_close(member->kafka);
         rd_kafka_destroy(member->kafka);
     }
     free(member);

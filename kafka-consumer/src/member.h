@@ -24,7 +24,8 @@ struct member;
 
 struct member_options {
     const char *brokers;  /* read only during member_new(), as all texts here */
-    const char *group_id; /* of the consumer group */
+    const char *group_id;    /* of the consumer group */
+    const char *instance_id; /* our own name in it, over restarts; NULL or empty: none */
     uint32_t session_ms;  /* silence after which our partitions go to others */
     uint32_t fetch_kb_max;
     struct topic *topics; /* kept */

@@ -26,12 +26,14 @@ struct settle {
     struct mesh_counters_command *command;
     struct pause pause;
     bool away;                                /* said so in the log */
+    bool show_refused;                        /* likewise */
     uint8_t nothing[MESH_COUNTERS_RANGE_MAX]; /* a row of offsets that count nothing */
     uint8_t no_duplicates[MESH_COUNTERS_RANGE_MAX];
     struct mesh_metric *settle_seconds;
     struct mesh_metric *show_seconds;
     struct mesh_metric *sweep_seconds;
     struct mesh_metric *up;
+    struct mesh_metric *refused;
 };
 
 static struct mesh_metric *call_histogram(const char *labels)
@@ -52,6 +54,8 @@ struct settle *settle_new(const char *url, uint32_t timeout_ms)
     settle->show_seconds = call_histogram("function=\"show\"");
     settle->sweep_seconds = call_histogram("function=\"sweep\"");
     settle->up = mesh_gauge("tweetmesh_redis_up", NULL, "1: the last call to Redis succeeded.");
+    settle->refused = mesh_gauge("tweetmesh_show_refused", NULL,
+                                 "1: Redis refuses to write what people see; the log says why.");
     return settle;
 }
 
@@ -95,19 +99,30 @@ static bool connected(struct settle *settle)
     return true;
 }
 
+/* Runs the command in hand. False: not answered, or refused. */
+static bool try_call(struct settle *settle, struct mesh_metric *seconds,
+                     struct mesh_counters_reply *out, struct mesh_error *err)
+{
+    int64_t started = mesh_clock_mono_us();
+
+    if (!mesh_counters_call(settle->redis, settle->command, out, err)) {
+        return false;
+    }
+    mesh_metric_observe_us(seconds, mesh_clock_mono_us() - started);
+    set_there(settle);
+    return true;
+}
+
 /* Runs the command in hand. False: Redis is away. */
 static bool call(struct settle *settle, struct mesh_metric *seconds,
                  struct mesh_counters_reply *out)
 {
     struct mesh_error err = {0};
-    int64_t started = mesh_clock_mono_us();
 
-    if (!mesh_counters_call(settle->redis, settle->command, out, &err)) {
+    if (!try_call(settle, seconds, out, &err)) {
         set_away(settle, &err);
         return false;
     }
-    mesh_metric_observe_us(seconds, mesh_clock_mono_us() - started);
-    set_there(settle);
     return true;
 }
 
@@ -224,23 +239,45 @@ enum settle_outcome settle_partition(struct settle *settle, struct partition *pa
     return outcome;
 }
 
-void settle_show(struct settle *settle, struct topic *topics, size_t count)
+/* Runs the show call in hand. What Redis refuses for good (a key that holds something else) is told
+ * once, tried again next time, and holds up nothing else: it is not the truth, only a copy. */
+static bool show(struct settle *settle)
 {
     struct mesh_counters_reply reply = {0};
+    struct mesh_error err = {0};
+
+    if (try_call(settle, settle->show_seconds, &reply, &err)) {
+        return true;
+    }
+    if (err.code != MESH_FAILED_PRECONDITION && err.code != MESH_INVALID_ARGUMENT) {
+        set_away(settle, &err);
+    } else if (!settle->show_refused) {
+        settle->show_refused = true;
+        mesh_log_warn("show_refused", &err);
+    }
+    return false;
+}
+
+void settle_show(struct settle *settle, struct topic *topics, size_t count)
+{
+    bool refused = false;
 
     for (size_t i = 0; i < count && settle->redis != NULL; i++) {
         if (!topics[i].dirty) {
             continue;
         }
         mesh_counters_show_groups(settle->command, topics[i].stream);
-        if (!call(settle, settle->show_seconds, &reply)) {
-            return;
+        bool shown = show(settle);
+        if (settle->redis != NULL) {
+            mesh_counters_show_totals(settle->command, topics[i].stream);
+            shown = show(settle) && shown;
         }
-        mesh_counters_show_totals(settle->command, topics[i].stream);
-        if (!call(settle, settle->show_seconds, &reply)) {
-            return;
-        }
-        topics[i].dirty = false;
+        topics[i].dirty = !shown;
+        refused = refused || !shown;
+    }
+    if (settle->redis != NULL) {
+        settle->show_refused = settle->show_refused && refused;
+        mesh_metric_set(settle->refused, settle->show_refused ? 1 : 0);
     }
 }
 

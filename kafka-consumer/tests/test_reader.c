@@ -27,7 +27,7 @@ static void finish(void *arg, struct partition *partition)
     partition_settle(partition, partition->row_count);
 }
 
-static struct reader *reader_open(void)
+static struct reader *reader_open_of(struct topic *topic)
 {
     struct mesh_error err = {0};
     struct reader *reader = reader_new(
@@ -36,7 +36,7 @@ static struct reader *reader_open(void)
                        .group_id = "test",
                        .session_ms = 6000,
                        .fetch_kb_max = 1024,
-                       .topics = &test.topic,
+                       .topics = topic,
                        .topic_count = 1,
                        .finish = finish},
             .batch_len_max = 10,
@@ -46,6 +46,11 @@ static struct reader *reader_open(void)
 
     assert_non_null(reader);
     return reader;
+}
+
+static struct reader *reader_open(void)
+{
+    return reader_open_of(&test.topic);
 }
 
 static int make(void **state)
@@ -68,13 +73,18 @@ static int drop(void **state)
     return 0;
 }
 
-static void produce(int count)
+static void produce_to(int32_t partition, int count)
 {
     for (int i = 0; i < count; i++) {
         char *value = mock_kafka_value("0197a2b4-0000-7000-8000-000000000001", "Peru");
-        mock_kafka_produce(test.kafka, test.topic.stream->topic, 0, value);
+        mock_kafka_produce(test.kafka, test.topic.stream->topic, partition, value);
         free(value);
     }
+}
+
+static void produce(int count)
+{
+    produce_to(0, count);
 }
 
 /* Rows for the batch in hand, which is given back. Returns how many. */
@@ -134,6 +144,55 @@ static void test_paused_nothing_comes_and_nothing_is_lost(void **state)
     reader_seek(test.reader);
     collect(3);
     assert_int_equal(topic_partition(&test.topic, 0)->next, 6);
+}
+
+static size_t partitions_of(struct topic *topic)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < MOCK_KAFKA_PARTITIONS; i++) {
+        count += topic_partition(topic, i) != NULL ? 1 : 0;
+    }
+    return count;
+}
+
+/* Both turn until the first has so many partitions, at most 20 s; other may be NULL. */
+static void turn_until(struct reader *other, size_t partitions)
+{
+    int64_t until = mesh_clock_mono_us() + INT64_C(20000000);
+
+    while (partitions_of(&test.topic) != partitions && mesh_clock_mono_us() < until) {
+        if (member_is_paused(reader_member(test.reader))) {
+            reader_serve(test.reader, 10);
+        } else {
+            reader_collect(test.reader, 10);
+        }
+        if (other != NULL) {
+            reader_collect(other, 10);
+            batch_clear(reader_batch(other));
+        }
+    }
+    assert_int_equal(partitions_of(&test.topic), partitions);
+}
+
+static void test_what_went_while_paused_is_read_when_it_comes_back(void **state)
+{
+    (void)state;
+    struct topic others;
+    produce(1);
+    collect(1);
+    turn_until(NULL, MOCK_KAFKA_PARTITIONS);
+    member_set_paused(reader_member(test.reader), true);
+    topic_init(&others, mock_kafka_stream(test.kafka), 0, 1);
+    struct reader *other = reader_open_of(&others);
+    turn_until(other, 1);
+    member_set_paused(reader_member(test.reader), false);
+    reader_free(other);
+    topic_done(&others);
+    turn_until(NULL, MOCK_KAFKA_PARTITIONS);
+    produce_to(0, 2);
+    produce_to(1, 2);
+    reader_seek(test.reader);
+    collect(4);
 }
 
 static void test_only_what_is_settled_is_committed(void **state)
@@ -229,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_paused_nothing_comes_and_nothing_is_lost),
+        CASE(test_what_went_while_paused_is_read_when_it_comes_back),
         CASE(test_only_what_is_settled_is_committed),
         CASE(test_leaving_finishes_and_commits_and_the_next_goes_on_there),
         CASE(test_a_rewind_reads_again_in_repair),

@@ -89,3 +89,21 @@ def test_stopped_consumer_then_flushall_then_start(mesh: Tested, own_servers) ->
     mesh.judge.redis.flushall()
     mesh["kafka-consumer"].start()
     mesh.judge.expect_equal(mesh.stream, 1000)
+
+
+def test_a_wrong_type_where_people_look_is_told_once_and_holds_up_nothing(mesh: Tested, own_servers) -> None:
+    """The derived hashes are copies: what sits in their place is an alarm, and the truth goes on."""
+    consumer, key = mesh["kafka-consumer"], f"{{{mesh.stream.name}}}:{mesh.stream.count_by}"
+    send(mesh, 100)
+    mesh.judge.expect_equal(mesh.stream, 100)
+    mesh.judge.redis.set(key, "not ours")
+    for count in (200, 300, 400):
+        send(mesh, 100)
+        wait_for("the truth goes on", lambda count=count: mesh.judge.counts(mesh.stream).total == count)
+        wait_for("an alarm", lambda: consumer.metric("tweetmesh_show_refused") == 1)
+        assert consumer.is_ready()
+    assert consumer.log.read_text().count('"event":"show_refused"') == 1
+    assert '"event":"redis_away"' not in consumer.log.read_text()
+    mesh.judge.redis.delete(key)
+    mesh.judge.expect_equal(mesh.stream, 400)
+    wait_for("no alarm", lambda: consumer.metric("tweetmesh_show_refused") == 0)

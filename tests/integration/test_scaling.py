@@ -56,3 +56,39 @@ def test_two_apis_two_grpc_servers(mesh: Tested) -> None:
     crowd = Crowd([mesh.http_port, api.ports["http"]], "/input", tweets(2000), "two").start()
     crowd.finish()
     mesh.judge.expect_equal(mesh.stream, 2000)
+
+
+LONG_SESSION = {"kafka-consumer": {"SESSION_MS": "90000"}}  # whoever had to wait for its end would be too late
+
+
+def test_a_killed_consumer_is_known_again_by_its_instance_id(make_mesh) -> None:
+    mesh = make_mesh(settings=LONG_SESSION)
+    crowd = Crowd([mesh.http_port], "/input", tweets(2000), "again", workers=4).start()
+    for mark in (500, 1200):
+        crowd.wait_taken(mark)
+        mesh["kafka-consumer"].kill()
+        mesh["kafka-consumer"].start()
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 2000)
+
+
+def test_a_consumer_with_an_instance_id_says_goodbye(make_mesh) -> None:
+    """Only a kill leaves its partitions waiting for it; SIGTERM gives them to the others at once."""
+    mesh = make_mesh(settings=LONG_SESSION)
+    second = mesh.add("kafka-consumer-2")
+    crowd = Crowd([mesh.http_port], "/input", tweets(2000), "goodbye", workers=4).start()
+    wait_for("the second one archives", lambda: archived_by(second) > 0, 60)
+    assert second.stop() == 0
+    crowd.finish()
+    mesh.judge.expect_equal(mesh.stream, 2000)
+
+
+def test_two_consumers_of_one_instance_id_do_not_both_work(make_mesh) -> None:
+    """The older one is told by Kafka that it is replaced: it is not ready, and says why."""
+    mesh = make_mesh()
+    first = mesh["kafka-consumer"]
+    mesh.add("kafka-consumer-2", KAFKA_INSTANCE_ID=first.settings["KAFKA_INSTANCE_ID"])
+    first.wait_not_ready(60)
+    assert "fenced" in first.log.read_text().lower()
+    mesh.client().post("/input", tweets(100))
+    mesh.judge.expect_equal(mesh.stream, 100)

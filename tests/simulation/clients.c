@@ -18,15 +18,15 @@ enum {
 
 /* What a client wants to have stored. */
 struct job {
-    char body[BODY_BYTES];
-    char key[16]; /* "": none */
-    size_t events[EVENTS_PER_JOB_MAX];
-    bool unfit[EVENTS_PER_JOB_MAX];
-    size_t count;
     struct posting *posting; /* under way; NULL: none */
     struct api *api;
+    size_t events[EVENTS_PER_JOB_MAX];
+    size_t count;
     size_t first; /* sendings of the last attempt */
+    bool unfit[EVENTS_PER_JOB_MAX];
     bool sent;
+    char key[16]; /* "": none */
+    char body[BODY_BYTES];
 };
 
 static struct job jobs[JOB_COUNT_MAX];

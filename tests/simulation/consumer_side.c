@@ -87,8 +87,6 @@ struct member_process *consumer_start(struct process *process)
     consumer->process = process;
     consumer->config = (struct config){
         .batch_kb_max = 1000,
-        .batch_len_max = 1 + chance_below(chance_one_in(2) ? 3 : 16),
-        .commit_ms = chance_one_in(2) ? 0 : 200,
         .fetch_kb_max = 1000,
         .kafka_brokers = (char *)(uintptr_t)"simulated",
         .kafka_group_id = (char *)(uintptr_t)"simulated",
@@ -97,12 +95,14 @@ struct member_process *consumer_start(struct process *process)
         .mongodb_uri = (char *)(uintptr_t)"mongodb://simulated",
         .redis_ms_max = 1000,
         .redis_url = (char *)(uintptr_t)"redis://simulated",
-        .remembered_len_max = chance_one_in(2) ? 0 : chance_below(64),
         .session_ms = 6000,
         .show_ms = 100,
-        .snapshot_ms = chance_one_in(2) ? 0 : 300,
-        .unsettled_len_max = chance_one_in(4) ? 8 : 100000,
     };
+    consumer->config.batch_len_max = 1 + chance_below(chance_one_in(2) ? 3 : 16);
+    consumer->config.commit_ms = chance_one_in(2) ? 0 : 200;
+    consumer->config.remembered_len_max = chance_one_in(2) ? 0 : chance_below(64);
+    consumer->config.snapshot_ms = chance_one_in(2) ? 0 : 300;
+    consumer->config.unsettled_len_max = chance_one_in(4) ? 8 : 100000;
     consumer->fiber = fiber_new(process, turn, consumer);
     return consumer;
 }

@@ -105,6 +105,7 @@ void kafka_events_drop(rd_kafka_t *kafka);
 /* ---- the group of the consumers ---- */
 void group_start(void);
 void group_join(rd_kafka_t *kafka);
+bool group_has(const rd_kafka_t *kafka);
 void group_leave(rd_kafka_t *kafka);
 /* Throws a member out that was silent for too long. */
 void group_throw_out(rd_kafka_t *kafka);

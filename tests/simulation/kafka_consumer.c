@@ -25,6 +25,24 @@ rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *kafka,
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+rd_kafka_resp_err_t rd_kafka_unsubscribe(rd_kafka_t *kafka)
+{
+    kafka->subscribed = false; /* the next poll gives all away */
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* "" for one that has left, or never joined. */
+char *rd_kafka_memberid(const rd_kafka_t *kafka)
+{
+    return mesh_strdup(group_has(kafka) && !kafka->process->killed ? kafka->process->name : "");
+}
+
+void rd_kafka_mem_free(rd_kafka_t *kafka, void *memory)
+{
+    (void)kafka;
+    free(memory);
+}
+
 /* ---- messages ---- */
 
 struct taken {
@@ -46,7 +64,7 @@ static rd_kafka_message_t *message_new(rd_kafka_t *kafka, int32_t partition,
 
 void rd_kafka_message_destroy(rd_kafka_message_t *message)
 {
-    struct taken *taken = (struct taken *)(void *)message;
+    struct taken *taken = (struct taken *)message;
 
     if (taken->headers != NULL) {
         rd_kafka_headers_destroy(taken->headers);
@@ -57,7 +75,7 @@ void rd_kafka_message_destroy(rd_kafka_message_t *message)
 rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *message,
                                              rd_kafka_headers_t **out)
 {
-    const struct taken *taken = (const struct taken *)(const void *)message;
+    const struct taken *taken = (const struct taken *)message;
 
     *out = taken->headers;
     return taken->headers == NULL ? RD_KAFKA_RESP_ERR__NOENT : RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -79,7 +97,7 @@ static rd_kafka_message_t *record_take(rd_kafka_t *kafka, int32_t number,
     if (record->traceparent[0] != '\0') {
         rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
         (void)rd_kafka_header_add(headers, "traceparent", -1, record->traceparent, -1);
-        ((struct taken *)(void *)message)->headers = headers;
+        ((struct taken *)message)->headers = headers;
     }
     return message;
 }
@@ -169,10 +187,11 @@ static void serve(rd_kafka_t *kafka)
     bool gone[PARTITION_COUNT] = {false};
     bool come[PARTITION_COUNT] = {false};
     bool lost = kafka->lost;
+    bool leaves = !kafka->subscribed;
     bool any = false;
 
     for (int32_t i = 0; i < PARTITION_COUNT; i++) {
-        gone[i] = kafka->assigned[i].mine && (lost || !group_wants(kafka, i));
+        gone[i] = kafka->assigned[i].mine && (lost || leaves || !group_wants(kafka, i));
         any = any || gone[i];
     }
     if (any) {
@@ -180,6 +199,10 @@ static void serve(rd_kafka_t *kafka)
     }
     if (lost && kafka->lost) {
         kafka->lost = false;
+        return;
+    }
+    if (leaves) {
+        group_leave(kafka);
         return;
     }
     group_join(kafka);

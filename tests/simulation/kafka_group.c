@@ -40,6 +40,11 @@ static size_t index_of(const rd_kafka_t *kafka)
     return at;
 }
 
+bool group_has(const rd_kafka_t *kafka)
+{
+    return index_of(kafka) < member_count;
+}
+
 void group_join(rd_kafka_t *kafka)
 {
     if (index_of(kafka) == member_count && member_count < MEMBER_COUNT_MAX) {

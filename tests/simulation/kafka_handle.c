@@ -282,6 +282,7 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *kafka, ...)
         }
     }
     va_end(args);
+    assert(headers != NULL);
     struct fate fate = process_call(kafka->process, "writes a dead letter");
     if (fate.effect) {
         letter_store(headers);

@@ -368,7 +368,7 @@ size_t rd_kafka_event_message_array(rd_kafka_event_t *event, const rd_kafka_mess
 
 rd_kafka_msg_status_t rd_kafka_message_status(const rd_kafka_message_t *message)
 {
-    return ((const struct told *)(const void *)message)->status;
+    return ((const struct told *)message)->status;
 }
 
 int rd_kafka_event_error_is_fatal(rd_kafka_event_t *event)

@@ -72,7 +72,7 @@ struct mesh_mongo *__wrap_mesh_mongo_new(const struct mesh_mongo_options *option
 
 mongoc_client_t *__wrap_mesh_mongo_client(const struct mesh_mongo *mongo)
 {
-    return (mongoc_client_t *)(void *)mongo->process;
+    return (mongoc_client_t *)mongo->process;
 }
 
 bool __wrap_mesh_mongo_ping(struct mesh_mongo *mongo, struct mesh_error *err)
@@ -93,7 +93,7 @@ mongoc_collection_t *mongoc_client_get_collection(mongoc_client_t *client, const
 
     (void)database;
     collection->of_snapshots = strcmp(name, MESH_SNAPSHOT_COLLECTION) == 0;
-    collection->process = (struct process *)(void *)client;
+    collection->process = (struct process *)client;
     return collection;
 }
 
@@ -344,7 +344,7 @@ bool mongoc_client_command_simple(mongoc_client_t *client, const char *database,
     (void)command;
     (void)prefs;
     bson_init(reply);
-    if (!process_call((struct process *)(void *)client, "asks MongoDB who it is").answer) {
+    if (!process_call((struct process *)client, "asks MongoDB who it is").answer) {
         network_error(error);
         return false;
     }

@@ -43,7 +43,7 @@ redisContext *__wrap_mesh_redis_connect(const char *url, uint32_t timeout_ms,
 
 void redisFree(redisContext *context)
 {
-    struct connection *connection = (struct connection *)(void *)context;
+    struct connection *connection = (struct connection *)context;
 
     if (connection == NULL) {
         return;
@@ -144,7 +144,7 @@ static redisReply *run_format(struct connection *connection, const char *format,
 
 void *redisCommandArgv(redisContext *context, int argc, const char **argv, const size_t *sizes)
 {
-    return run_argv((struct connection *)(void *)context, argc, argv, sizes);
+    return run_argv((struct connection *)context, argc, argv, sizes);
 }
 
 void *redisCommand(redisContext *context, const char *format, ...)
@@ -152,7 +152,7 @@ void *redisCommand(redisContext *context, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    redisReply *reply = run_format((struct connection *)(void *)context, format, args);
+    redisReply *reply = run_format((struct connection *)context, format, args);
     va_end(args);
     return reply;
 }
@@ -172,14 +172,14 @@ static int queue(struct connection *connection, redisReply *reply)
 
 int redisAppendCommandArgv(redisContext *context, int argc, const char **argv, const size_t *sizes)
 {
-    struct connection *connection = (struct connection *)(void *)context;
+    struct connection *connection = (struct connection *)context;
 
     return queue(connection, run_argv(connection, argc, argv, sizes));
 }
 
 int redisAppendCommand(redisContext *context, const char *format, ...)
 {
-    struct connection *connection = (struct connection *)(void *)context;
+    struct connection *connection = (struct connection *)context;
     va_list args;
 
     va_start(args, format);
@@ -190,7 +190,7 @@ int redisAppendCommand(redisContext *context, const char *format, ...)
 
 int redisGetReply(redisContext *context, void **reply)
 {
-    struct connection *connection = (struct connection *)(void *)context;
+    struct connection *connection = (struct connection *)context;
 
     *reply = NULL;
     if (connection->first < connection->count) {

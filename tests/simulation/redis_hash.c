@@ -4,6 +4,7 @@
 #include "ledger.h"
 #include "mesh/alloc.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,7 @@ static struct field *field_of(struct hash *hash, struct mesh_bytes name, bool ma
     if (!make) {
         return NULL;
     }
+    assert(hash != NULL);
     if (hash->count == FIELD_COUNT_MAX) {
         abort();
     }

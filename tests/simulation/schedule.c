@@ -31,21 +31,20 @@ static size_t perhaps(size_t often, size_t seldom)
 /* Each schedule knows only some of the faults, so that no fault hides another. */
 static void faults_choose(void)
 {
-    faults = (struct faults){
-        .crash = perhaps(20, 300),
-        .failure = perhaps(5, 60),
-        .late = perhaps(2, 12),
-        .kafka = perhaps(2, 10),
-        .mongo = perhaps(3, 12),
-        .link_break = perhaps(4, 40),
-        .hint = perhaps(1, 6),
-        .rebalance = perhaps(10, 60),
-        .kill = perhaps(20, 120),
-        .redis = perhaps(15, 100),
-        .poison = perhaps(10, 60),
-        .refusal = chance_one_in(2) ? perhaps(8, 60) : 0,
-        .hole = perhaps(10, 60),
-    };
+    /* One after the other: compilers need not keep the order within an initialiser. */
+    faults.crash = perhaps(20, 300);
+    faults.failure = perhaps(5, 60);
+    faults.late = perhaps(2, 12);
+    faults.kafka = perhaps(2, 10);
+    faults.mongo = perhaps(3, 12);
+    faults.link_break = perhaps(4, 40);
+    faults.hint = perhaps(1, 6);
+    faults.rebalance = perhaps(10, 60);
+    faults.kill = perhaps(20, 120);
+    faults.redis = perhaps(15, 100);
+    faults.poison = perhaps(10, 60);
+    faults.refusal = chance_one_in(2) ? perhaps(8, 60) : 0;
+    faults.hole = perhaps(10, 60);
 }
 
 static void start(uint64_t seed, bool trace_wanted)
@@ -71,8 +70,8 @@ static void start(uint64_t seed, bool trace_wanted)
                        "consumer-%zu", i);
     }
     if (chance_one_in(4)) { /* so that bitmaps of two chunks are needed */
-        ledger_append_hole((int32_t)chance_below(PARTITION_COUNT),
-                           1000 + (int64_t)chance_below(24));
+        int32_t partition = (int32_t)chance_below(PARTITION_COUNT);
+        ledger_append_hole(partition, 1000 + (int64_t)chance_below(24));
     }
 }
 

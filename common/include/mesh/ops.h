@@ -40,8 +40,8 @@ struct mesh_ops *mesh_ops_new(const struct mesh_ops_options *options, struct mes
 uint16_t mesh_ops_port(const struct mesh_ops *ops);
 /* Opens or shuts the gate before all probes. */
 void mesh_ops_set_ready(struct mesh_ops *ops, bool ready);
-/* Adds a probe, at most 8; all must agree. arg must live until mesh_ops_forget() or mesh_ops_free().
- * Before set_ready. */
+/* Adds a probe, at most 8; all must agree. arg must live until mesh_ops_forget() or
+ * mesh_ops_free(). Before set_ready. */
 void mesh_ops_add_probe(struct mesh_ops *ops, mesh_ready_fn *probe, void *arg);
 /* Adds a writer of /status members, at most 8, likewise. */
 void mesh_ops_add_status(struct mesh_ops *ops, mesh_status_fn *status, void *arg);

@@ -14,9 +14,7 @@ from chaos.supervisor import Supervisor
 from stack.mesh import Mesh, Options
 
 STREAM = "tweets"
-# Half of the usual session, so that what a killed consumer leaves behind is taken over within the goals.
-SESSION_MS = "3000"
-SETTINGS = {"all": {"DRAIN_DELAY_MS": "0", "LOG_LEVEL": "info"}, "kafka-consumer": {"SESSION_MS": SESSION_MS}}
+SETTINGS = {"all": {"DRAIN_DELAY_MS": "0", "LOG_LEVEL": "info"}}
 
 
 def merged_settings(needs: Needs) -> dict[str, dict[str, str]]:
@@ -46,8 +44,6 @@ class Site:
         self.folder = folder
         self.needs = needs
         self.mesh = Mesh(folder, options_for(needs, build))
-        for broker in self.mesh.kafka.brokers:
-            broker.properties["group.min.session.timeout.ms"] = SESSION_MS
         self.pods = Pods(self.mesh) if needs.apis > 1 else None
         self.judge: JudgeProcess | None = None
         self.supervisor = Supervisor(self.mesh)

@@ -115,12 +115,12 @@ static bool batch_work(struct loop *loop, struct batch *batch)
     struct mesh_error err = {0};
 
     MESH_FAILPOINT("consumer_before_archive");
-    if (!archive_batch(loop->archive, batch, &err)) {
-        set_mongodb(loop, &err);
+    bool archived = archive_batch(loop->archive, batch, &err);
+    set_mongodb(loop, archived ? NULL : &err);
+    loop->check_us = mesh_clock_mono_us(); /* a sign of life, or of none */
+    if (!archived) {
         return false;
     }
-    set_mongodb(loop, NULL);
-    loop->check_us = mesh_clock_mono_us(); /* a sign of life */
     if (!dead_letters_send(loop->letters, batch, &err)) {
         mesh_log_warn("dead_letters_away", &err);
         return false;
@@ -306,6 +306,10 @@ void loop_round(struct loop *loop, bool draining)
     struct batch *batch = reader_batch(loop->reader);
     bool done = false;
 
+    if (!reader_revive(loop->reader, IDLE_MS)) {
+        levels_see(loop);
+        return;
+    }
     read_on(loop, batch, draining);
     if (batch->count > 0 && !pause_is_on(&loop->pause)) {
         done = batch_work(loop, batch);

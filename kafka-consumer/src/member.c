@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "member.h"
 
+#include "member_handle.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/failpoint.h"
@@ -14,32 +15,27 @@
 /* How long Kafka may take for what the loop waits for. */
 enum { CALL_MS = 5000, TOPIC_ID_MS = 1000 };
 
-/* How long leaving the group may take at most. */
-enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10 };
-
-/* In a session; some may be lost. */
-enum { HEARTBEATS = 6 };
+/* A member that died is followed by another one at once, but no more often than this. */
+#define REVIVE_US INT64_C(5000000)
 
 struct member {
     rd_kafka_t *kafka;
-    struct topic *topics;
-    size_t topic_count;
-    partition_fn *finish;
-    partition_fn *forget;
-    void *arg;
+    struct member_options options;
     int64_t quiet_us;       /* after a revocation no commit goes out for so long */
     int64_t quiet_until_us; /* monotonic */
+    int64_t revive_at_us;   /* not before; monotonic */
     bool paused;
     bool joined;
     bool connected;
     struct mesh_metric *commit_failures;
+    struct mesh_metric *revivals;
 };
 
 static struct topic *topic_by_name(const struct member *member, const char *name)
 {
-    for (size_t i = 0; i < member->topic_count; i++) {
-        if (strcmp(member->topics[i].stream->topic, name) == 0) {
-            return &member->topics[i];
+    for (size_t i = 0; i < member->options.topic_count; i++) {
+        if (strcmp(member->options.topics[i].stream->topic, name) == 0) {
+            return &member->options.topics[i];
         }
     }
     return NULL;
@@ -99,12 +95,9 @@ static void assigned(struct member *member, rd_kafka_topic_partition_list_t *lis
             (void)partition_add(topic, at->partition, at->offset >= 0 ? at->offset : -1);
         }
     }
-    /* librdkafka remembers: what was paused when it went to another, or was lost, comes back
-     * paused. */
-    if (list->cnt > 0) {
-        (void)(member->paused ? rd_kafka_pause_partitions(member->kafka, list)
-                              : rd_kafka_resume_partitions(member->kafka, list));
-    }
+    /* librdkafka remembers what was paused, even if it went away and came back. */
+    (void)(member->paused ? rd_kafka_pause_partitions(member->kafka, list)
+                          : rd_kafka_resume_partitions(member->kafka, list));
     mesh_log(MESH_LOG_INFO, "partitions_assigned", MESH_LOG_INT("count", list->cnt));
     member->joined = true;
 }
@@ -118,7 +111,7 @@ static void revoked(struct member *member, rd_kafka_topic_partition_list_t *list
         struct partition *partition =
             member_partition(member, list->elems[i].topic, list->elems[i].partition);
         if (partition != NULL) {
-            member->finish(member->arg, partition);
+            member->options.finish(member->options.arg, partition);
         }
     }
     MESH_FAILPOINT("consumer_in_revocation");
@@ -129,7 +122,7 @@ static void revoked(struct member *member, rd_kafka_topic_partition_list_t *list
         struct partition *partition =
             member_partition(member, list->elems[i].topic, list->elems[i].partition);
         if (partition != NULL) {
-            member->forget(member->arg, partition);
+            member->options.forget(member->options.arg, partition);
             partition_drop(partition);
         }
     }
@@ -197,48 +190,13 @@ static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *opa
              MESH_LOG_TEXT("reason", reason));
 }
 
-static rd_kafka_conf_t *conf_new(struct member *member, const struct member_options *options,
-                                 struct mesh_error *err)
-{
-    rd_kafka_conf_t *conf = mesh_kafka_conf_new(options->brokers, "kafka-consumer", err);
-
-    if (conf == NULL) {
-        return NULL;
-    }
-    rd_kafka_conf_set_opaque(conf, member);
-    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
-    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    if ((options->instance_id != NULL && options->instance_id[0] != '\0' &&
-         !mesh_kafka_set(conf, "group.instance.id", options->instance_id, err)) ||
-        !mesh_kafka_set(conf, "group.id", options->group_id, err) ||
-        !mesh_kafka_set(conf, "partition.assignment.strategy", "cooperative-sticky", err) ||
-        !mesh_kafka_set_uint(conf, "session.timeout.ms", options->session_ms, err) ||
-        !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / HEARTBEATS,
-                             err) ||
-        !mesh_kafka_set(conf, "enable.auto.commit", "false", err) ||
-        !mesh_kafka_set(conf, "enable.auto.offset.store", "false", err) ||
-        !mesh_kafka_set(conf, "auto.offset.reset", "error", err) ||
-        !mesh_kafka_set(conf, "isolation.level", "read_committed", err) ||
-        !mesh_kafka_set(conf, "enable.partition.eof", "true", err) ||
-        !mesh_kafka_set_uint(conf, "queued.max.messages.kbytes", options->fetch_kb_max, err) ||
-        !mesh_kafka_set_uint(conf, "queued.min.messages", 20000, err) ||
-        /* The default waits a second once enough is queued, and then runs dry. */
-        !mesh_kafka_set(conf, "fetch.queue.backoff.ms", "10", err) ||
-        !mesh_kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000", err)) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    return conf;
-}
-
 static bool subscribe(struct member *member, struct mesh_error *err)
 {
     rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)member->topic_count);
+        rd_kafka_topic_partition_list_new((int)member->options.topic_count);
 
-    for (size_t i = 0; i < member->topic_count; i++) {
-        (void)rd_kafka_topic_partition_list_add(list, member->topics[i].stream->topic,
+    for (size_t i = 0; i < member->options.topic_count; i++) {
+        (void)rd_kafka_topic_partition_list_add(list, member->options.topics[i].stream->topic,
                                                 RD_KAFKA_PARTITION_UA);
     }
     rd_kafka_resp_err_t error = rd_kafka_subscribe(member->kafka, list);
@@ -250,40 +208,45 @@ static bool subscribe(struct member *member, struct mesh_error *err)
     return true;
 }
 
+/* Makes the handle and joins the group. */
+static bool join(struct member *member, struct mesh_error *err)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = member_conf_new(&member->options, err);
+
+    if (conf == NULL) {
+        return false;
+    }
+    rd_kafka_conf_set_opaque(conf, member);
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    member->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    if (member->kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: %s", text);
+    }
+    (void)rd_kafka_poll_set_consumer(member->kafka);
+    return subscribe(member, err);
+}
+
 struct member *member_new(const struct member_options *options, struct mesh_error *err)
 {
     assert(options->topic_count > 0 && options->finish != NULL && options->forget != NULL);
 
     struct member *member = mesh_new(struct member);
-    char text[256];
 
-    member->topics = options->topics;
-    member->topic_count = options->topic_count;
-    member->finish = options->finish;
-    member->forget = options->forget;
-    member->arg = options->arg;
-    member->quiet_us = (int64_t)options->session_ms * 1000 / HEARTBEATS * 2;
+    member->options = *options;
+    member->quiet_us = (int64_t)options->session_ms * 1000 / MEMBER_HEARTBEATS * 2;
     member->commit_failures = mesh_counter("tweetmesh_commit_failures_total", NULL,
                                            "Commits that Kafka refused; they are repeated.");
-    rd_kafka_conf_t *conf = conf_new(member, options, err);
-    if (conf == NULL) {
-        goto fail;
-    }
-    member->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    if (member->kafka == NULL) {
-        rd_kafka_conf_destroy(conf);
-        mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: %s", text);
-        goto fail;
-    }
-    (void)rd_kafka_poll_set_consumer(member->kafka);
-    if (!subscribe(member, err)) {
-        goto fail;
+    member->revivals = mesh_counter("tweetmesh_member_revivals_total", NULL,
+                                    "Times the membership in the group had to be made anew.");
+    if (!join(member, err)) {
+        member_free(member);
+        return NULL;
     }
     return member;
-
-fail:
-    member_free(member);
-    return NULL;
 }
 
 rd_kafka_t *member_kafka(const struct member *member)
@@ -297,7 +260,7 @@ void member_set_paused(struct member *member, bool paused)
         return;
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
-    topics_each(member->topics, member->topic_count, list_add, list);
+    topics_each(member->options.topics, member->options.topic_count, list_add, list);
     if (paused) {
         (void)rd_kafka_pause_partitions(member->kafka, list);
     } else {
@@ -340,7 +303,7 @@ void member_commit(struct member *member, bool wait)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
 
     if (wait || mesh_clock_mono_us() >= member->quiet_until_us) {
-        topics_each(member->topics, member->topic_count, commit_add, list);
+        topics_each(member->options.topics, member->options.topic_count, commit_add, list);
     }
     if (list->cnt > 0) {
         MESH_FAILPOINT("consumer_settled_before_commit");
@@ -354,8 +317,8 @@ void member_commit(struct member *member, bool wait)
 
 void member_check_topics(struct member *member)
 {
-    for (size_t i = 0; i < member->topic_count; i++) {
-        struct topic *topic = &member->topics[i];
+    for (size_t i = 0; i < member->options.topic_count; i++) {
+        struct topic *topic = &member->options.topics[i];
         struct mesh_error err = {0};
         char *id = mesh_kafka_topic_id(member->kafka, topic->stream->topic, TOPIC_ID_MS, &err);
 
@@ -391,14 +354,56 @@ static void see_end(void *arg, struct partition *partition)
 
 void member_see_ends(struct member *member)
 {
-    topics_each(member->topics, member->topic_count, see_end, member);
+    topics_each(member->options.topics, member->options.topic_count, see_end, member);
+}
+
+bool member_is_dead(const struct member *member)
+{
+    return member->kafka == NULL || member_handle_is_dead(member->kafka);
+}
+
+static void give_up(void *arg, struct partition *partition)
+{
+    struct member *member = arg;
+
+    member->options.forget(member->options.arg, partition);
+    partition_drop(partition);
+}
+
+void member_give_up(struct member *member)
+{
+    topics_each(member->options.topics, member->options.topic_count, give_up, member);
+    member->joined = false;
+}
+
+bool member_revive(struct member *member)
+{
+    struct mesh_error err = {0};
+    char reason[256] = "it could not join";
+    int64_t now_us = mesh_clock_mono_us();
+
+    if (now_us < member->revive_at_us) {
+        return false;
+    }
+    member->revive_at_us = now_us + REVIVE_US;
+    if (member->kafka != NULL) {
+        (void)rd_kafka_fatal_error(member->kafka, reason, sizeof reason);
+        member_handle_free(member->kafka);
+        member->kafka = NULL;
+    }
+    mesh_metric_add(member->revivals, 1);
+    mesh_log(MESH_LOG_ERROR, "member_dead", MESH_LOG_TEXT("reason", reason),
+             MESH_LOG_TEXT("if_again_and_again", "another process has our KAFKA_INSTANCE_ID"));
+    bool joined = join(member, &err);
+    if (!joined) {
+        mesh_log_warn("join_failed", &err);
+    }
+    return joined;
 }
 
 bool member_is_joined(const struct member *member)
 {
-    /* After a fatal error (another process has our instance id) nothing is read any more. */
-    return member->joined &&
-           rd_kafka_fatal_error(member->kafka, NULL, 0) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return member->joined;
 }
 
 bool member_is_connected(const struct member *member)
@@ -406,33 +411,16 @@ bool member_is_connected(const struct member *member)
     return member->connected;
 }
 
-/* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
- * member with an instance id would not: librdkafka takes that for a restart. */
-static void leave(struct member *member)
-{
-    int64_t until_us = mesh_clock_mono_us() + LEAVE_MS * INT64_C(1000);
-    bool in_group = rd_kafka_unsubscribe(member->kafka) == RD_KAFKA_RESP_ERR_NO_ERROR;
-
-    while (in_group && mesh_clock_mono_us() < until_us) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(member->kafka, LEAVE_POLL_MS);
-        if (message != NULL) {
-            rd_kafka_message_destroy(message);
-        }
-        char *id = rd_kafka_memberid(member->kafka); /* gone when the goodbye is sent */
-        in_group = id != NULL && id[0] != '\0';
-        rd_kafka_mem_free(member->kafka, id);
-    }
-}
-
 void member_free(struct member *member)
 {
     if (member == NULL) {
         return;
     }
+    if (member_is_dead(member)) {
+        member_give_up(member);
+    }
     if (member->kafka != NULL) {
-        leave(member); /* on_rebalance() gives all away */
-        (void)rd_kafka_consumer_close(member->kafka);
-        rd_kafka_destroy(member->kafka);
+        member_handle_free(member->kafka); /* on_rebalance() gives all away */
     }
     free(member);
 }

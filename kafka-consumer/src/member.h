@@ -23,10 +23,10 @@
 struct member;
 
 struct member_options {
-    const char *brokers;  /* read only during member_new(), as all texts here */
+    const char *brokers;     /* kept, must live as long as the member, as all texts here */
     const char *group_id;    /* of the consumer group */
     const char *instance_id; /* our own name in it, over restarts; NULL or empty: none */
-    uint32_t session_ms;  /* silence after which our partitions go to others */
+    uint32_t session_ms;     /* silence after which our partitions go to others */
     uint32_t fetch_kb_max;
     struct topic *topics; /* kept */
     size_t topic_count;
@@ -56,6 +56,17 @@ void member_commit(struct member *member, bool wait);
 void member_check_topics(struct member *member);
 /* Brings .end of each partition up to date from what was fetched last. */
 void member_see_ends(struct member *member);
+
+/* Whether librdkafka has given up for good: nothing is read any more, nothing can be committed.
+ * That is so when the group knows somebody else by our instance id; or when a commit that waited
+ * while Kafka was away arrives after we have joined anew. */
+bool member_is_dead(const struct member *member);
+/* Gives up all partitions of a dead member: forgotten and dropped, neither finished nor committed.
+ */
+void member_give_up(struct member *member);
+/* Joins the group anew with a new handle. The member is dead, has no partitions, and nobody holds a
+ * message of its. False: not done, for it was tried less than five seconds ago, or failed. */
+bool member_revive(struct member *member);
 
 /* Whether the group has given us a share, be it an empty one. */
 bool member_is_joined(const struct member *member);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* How long Kafka may take for what the loop waits for. */
 enum { CALL_MS = 5000 };
@@ -255,6 +256,20 @@ void reader_rewind(struct reader *reader, struct partition *partition, int64_t w
                  MESH_LOG_TEXT("mended_by", "./mesh recount, once the lag is gone"));
         partition_skip(partition, low);
     }
+}
+
+bool reader_revive(struct reader *reader, uint32_t wait_ms)
+{
+    if (!member_is_dead(reader->member)) {
+        return true;
+    }
+    member_give_up(reader->member);
+    batch_clear(&reader->batch); /* its messages belong to the handle that is dead */
+    if (member_revive(reader->member)) {
+        return true;
+    }
+    (void)nanosleep(&(struct timespec){.tv_nsec = wait_ms * INT64_C(1000000)}, NULL);
+    return false;
 }
 
 void reader_free(struct reader *reader)

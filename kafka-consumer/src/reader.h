@@ -40,6 +40,12 @@ void reader_collect(struct reader *reader, uint32_t wait_ms);
 /* Does what the group asks for, for wait_ms, without taking records. Only while paused. */
 void reader_serve(struct reader *reader, uint32_t wait_ms);
 
+/* Where librdkafka has given up, the group is joined anew; the batch in hand and all partitions are
+ * gone then, and come again. Before anything else in a round. False, after wait_ms (below 1,000):
+ * not done, nothing can be read now. */
+MESH_MUST_CHECK
+bool reader_revive(struct reader *reader, uint32_t wait_ms);
+
 /* Goes to .seek_to of each partition that has nothing left to skip. */
 void reader_seek(struct reader *reader);
 /* Redis wants this partition from `watermark` on: from memory where the rows were kept, else from

@@ -282,6 +282,39 @@ static void test_a_group_that_exists_is_joined(void **state)
     assert_int_equal(topic_partition(&test.topic, 0)->end, 1);
 }
 
+static void test_a_dead_member_joins_anew(void **state)
+{
+    (void)state;
+    produce(6);
+    collect(6);
+    partition_settle(topic_partition(&test.topic, 0), 4);
+    member_commit(reader_member(test.reader), true);
+    produce(1);
+    while (reader_batch(test.reader)->count == 0) {
+        reader_collect(test.reader, 50);
+    }
+    (void)rd_kafka_test_fatal_error(member_kafka(reader_member(test.reader)),
+                                    RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "another has our name");
+    assert_true(reader_revive(test.reader, 1));
+    assert_int_equal(reader_batch(test.reader)->count, 0);
+    assert_null(topic_partition(&test.topic, 0));
+    assert_false(member_is_joined(reader_member(test.reader)));
+    collect(3); /* two that were not committed, one that was in hand */
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 7);
+    assert_int_equal(test.finished, 0);
+}
+
+static void test_a_member_that_dies_at_once_again_waits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        (void)rd_kafka_test_fatal_error(member_kafka(reader_member(test.reader)),
+                                        RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "once more");
+        assert_int_equal(reader_revive(test.reader, 1), i == 0);
+    }
+    assert_true(member_is_dead(reader_member(test.reader)));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -295,6 +328,8 @@ int main(void)
         CASE(test_a_rewind_forgets_what_is_in_hand),
         CASE(test_entries_leave_the_batch_with_their_partition),
         CASE(test_a_group_that_exists_is_joined),
+        CASE(test_a_dead_member_joins_anew),
+        CASE(test_a_member_that_dies_at_once_again_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

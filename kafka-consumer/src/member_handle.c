@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "member_handle.h"
+
+#include "mesh/clock.h"
+#include "mesh/kafka.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How long leaving the group may take at most. */
+enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10 };
+
+static bool set_instance(rd_kafka_conf_t *conf, const char *instance_id, struct mesh_error *err)
+{
+    return instance_id == NULL || instance_id[0] == '\0' ||
+           mesh_kafka_set(conf, "group.instance.id", instance_id, err);
+}
+
+rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct mesh_error *err)
+{
+    rd_kafka_conf_t *conf = mesh_kafka_conf_new(options->brokers, "kafka-consumer", err);
+
+    if (conf == NULL) {
+        return NULL;
+    }
+    if (!mesh_kafka_set(conf, "group.id", options->group_id, err) ||
+        !set_instance(conf, options->instance_id, err) ||
+        !mesh_kafka_set(conf, "partition.assignment.strategy", "cooperative-sticky", err) ||
+        !mesh_kafka_set_uint(conf, "session.timeout.ms", options->session_ms, err) ||
+        !mesh_kafka_set_uint(conf, "heartbeat.interval.ms", options->session_ms / MEMBER_HEARTBEATS,
+                             err) ||
+        !mesh_kafka_set(conf, "enable.auto.commit", "false", err) ||
+        !mesh_kafka_set(conf, "enable.auto.offset.store", "false", err) ||
+        !mesh_kafka_set(conf, "auto.offset.reset", "error", err) ||
+        !mesh_kafka_set(conf, "isolation.level", "read_committed", err) ||
+        !mesh_kafka_set(conf, "enable.partition.eof", "true", err) ||
+        !mesh_kafka_set_uint(conf, "queued.max.messages.kbytes", options->fetch_kb_max, err) ||
+        !mesh_kafka_set_uint(conf, "queued.min.messages", 20000, err) ||
+        /* The default waits a second once enough is queued, and then runs dry. */
+        !mesh_kafka_set(conf, "fetch.queue.backoff.ms", "10", err) ||
+        !mesh_kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000", err)) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    return conf;
+}
+
+bool member_handle_is_dead(rd_kafka_t *kafka)
+{
+    return rd_kafka_fatal_error(kafka, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
+ * member with an instance id would not: librdkafka takes that for a restart. */
+static void leave(rd_kafka_t *kafka)
+{
+    int64_t until_us = mesh_clock_mono_us() + LEAVE_MS * INT64_C(1000);
+    bool in_group = rd_kafka_unsubscribe(kafka) == RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    while (in_group && mesh_clock_mono_us() < until_us) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(kafka, LEAVE_POLL_MS);
+        if (message != NULL) {
+            rd_kafka_message_destroy(message);
+        }
+        char *id = rd_kafka_memberid(kafka); /* gone when the goodbye is sent */
+        in_group = id != NULL && id[0] != '\0';
+        rd_kafka_mem_free(kafka, id);
+    }
+}
+
+void member_handle_free(rd_kafka_t *kafka)
+{
+    if (member_handle_is_dead(kafka)) {
+        /* To close it would wait for ever for the end of its last rebalance. */
+        (void)rd_kafka_assign(kafka, NULL);
+        rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        return;
+    }
+    leave(kafka);
+    (void)rd_kafka_consumer_close(kafka);
+    rd_kafka_destroy(kafka);
+}

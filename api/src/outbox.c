@@ -272,20 +272,27 @@ bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *repl
     return true;
 }
 
-/* Of a list of messages, oldest first; 0: all their jobs are finished. */
-static int64_t oldest_job_us(const struct outbox_messages *messages)
+/* When the first of a message's jobs that are not finished was submitted; 0: all are. */
+static int64_t message_oldest_us(const struct outbox_message *message)
 {
-    const struct outbox_message *message;
-    TAILQ_FOREACH(message, messages, entry)
-    {
-        for (size_t i = 0; i < message->segment_count; i++) {
-            const struct publish_job *job = message->segments[i].job;
-            if (!job->finished) {
-                return job->submitted_us;
-            }
+    for (size_t i = 0; i < message->segment_count; i++) {
+        const struct publish_job *job = message->segments[i].job;
+        if (!job->finished) {
+            return job->submitted_us;
         }
     }
     return 0;
+}
+
+/* The same of a list of messages, oldest first. */
+static int64_t oldest_job_us(const struct outbox_messages *messages)
+{
+    const struct outbox_message *message = TAILQ_FIRST(messages);
+
+    while (message != NULL && message_oldest_us(message) == 0) {
+        message = TAILQ_NEXT(message, entry);
+    }
+    return message == NULL ? 0 : message_oldest_us(message);
 }
 
 int64_t outbox_oldest_job_us(const struct outbox *outbox)

@@ -98,6 +98,9 @@ static void assigned(struct member *member, rd_kafka_topic_partition_list_t *lis
     /* librdkafka remembers what was paused, even if it went away and came back. */
     (void)(member->paused ? rd_kafka_pause_partitions(member->kafka, list)
                           : rd_kafka_resume_partitions(member->kafka, list));
+    for (size_t i = 0; i < member->options.topic_count; i++) {
+        member->options.topics[i].rebalanced_us = mesh_clock_mono_us();
+    }
     mesh_log(MESH_LOG_INFO, "partitions_assigned", MESH_LOG_INT("count", list->cnt));
     member->joined = true;
 }

@@ -38,7 +38,8 @@ struct topic {
     atomic_bool changed;           /* alarm: id or log are not what was counted; nothing settles */
     bool dirty;                    /* counts changed since they were last shown */
     struct partition **partitions; /* by number; NULL where not assigned to us */
-    int64_t *settled_before;       /* by number: how far we settled it when it was last ours; -1 */
+    int64_t rebalanced_us;   /* when the group last shared out partitions; monotonic; 0: not yet */
+    int64_t *settled_before; /* by number: how far we settled it when it was last ours; -1 */
     size_t partition_capacity;
     int32_t gauge_count_max; /* partitions from here on have no gauges */
     size_t kept_len_max;     /* settled rows that each partition keeps */

@@ -15,9 +15,16 @@
 /* What was read of a snapshot holds for so long; after a loss each partition asks. */
 #define KNOWN_US INT64_C(1000000)
 
+/* After the group has shared out partitions anew nobody remembers the rows that were settled since
+ * the last snapshot. So the next one follows soon, when the new readers have settled something, but
+ * not at once after another. */
+#define AFTER_REBALANCE_US INT64_C(2000000)
+#define APART_US INT64_C(5000000)
+
 /* Of one topic. */
 struct record {
     int64_t due_us;         /* when the next is taken */
+    int64_t taken_us;       /* when it was last tried */
     int64_t known_us;       /* when .watermarks were read */
     uint64_t *watermarks;   /* of the snapshot in MongoDB, by partition; NULL: not read yet */
     size_t watermark_count; /* 0: no snapshot that could be put back */
@@ -136,13 +143,22 @@ static bool is_ours(const struct topic *topic)
            !atomic_load(&topic->changed);
 }
 
+static bool is_due(const struct record *record, const struct topic *topic, int64_t now)
+{
+    bool memory_lost = topic->rebalanced_us > record->taken_us;
+
+    return now >= record->due_us || (memory_lost && now >= record->taken_us + APART_US &&
+                                     now >= topic->rebalanced_us + AFTER_REBALANCE_US);
+}
+
 void snapshots_take(struct snapshots *snapshots, bool all)
 {
     int64_t now = mesh_clock_mono_us();
 
     for (size_t i = 0; i < snapshots->topic_count && snapshots->interval_us > 0; i++) {
         struct record *record = &snapshots->records[i];
-        if ((!all && now < record->due_us) || !is_ours(&snapshots->topics[i])) {
+        if ((!all && !is_due(record, &snapshots->topics[i], now)) ||
+            !is_ours(&snapshots->topics[i])) {
             continue;
         }
         redisContext *redis = settle_redis(snapshots->settle);
@@ -150,6 +166,7 @@ void snapshots_take(struct snapshots *snapshots, bool all)
             return; /* due until it is back */
         }
         take(snapshots, &snapshots->topics[i], redis);
+        record->taken_us = now;
         record->due_us = now + snapshots->interval_us;
     }
 }

@@ -34,7 +34,7 @@ static struct reader *reader_open_of(struct topic *topic)
         &(struct reader_options){
             .member = {.brokers = mock_kafka_brokers(test.kafka),
                        .group_id = "test",
-                       .session_ms = 6000,
+                       .session_ms = 1500,
                        .fetch_kb_max = 1024,
                        .topics = topic,
                        .topic_count = 1,

@@ -96,6 +96,18 @@ def test_a_consumer_that_starts_anew_puts_the_snapshot_back(make_mesh, own_serve
     expect_counts(mesh, 500, ends, groups(500))
 
 
+def test_a_rebalance_is_followed_by_a_snapshot(make_mesh) -> None:
+    """Who gets a partition does not remember what another settled; so it is not an hour until the next copy."""
+    mesh = make_mesh(settings={"kafka-consumer": {"SNAPSHOT_MS": "3600000"}})
+    send(mesh, 100)
+    mesh.judge.expect_equal(mesh.stream, 100)
+    expect_snapshot(mesh, 100)
+    send(mesh, 100)
+    mesh.judge.expect_equal(mesh.stream, 200)
+    mesh.add("kafka-consumer-2", SNAPSHOT_MS="3600000")
+    expect_snapshot(mesh, 200)
+
+
 def test_without_memory_and_snapshot_the_loss_is_told(make_mesh, own_servers) -> None:
     mesh = make_mesh(settings={"kafka-consumer": {"SNAPSHOT_MS": "0", "REMEMBERED_LEN_MAX": "0"}})
     send(mesh, 300)
@@ -127,7 +139,8 @@ def test_two_consumers_restore_under_hints_and_no_snapshot_goes_back(make_mesh, 
     expect_snapshot(mesh, 3000)
     consumers = [mesh["kafka-consumer"], mesh["kafka-consumer-2"]]
     restores = [c.metric("tweetmesh_snapshot_restores_total", stream=mesh.stream.name) for c in consumers]
-    assert sum(restores) >= 4, restores
+    # Not each time: what a look at the snapshot has found holds for a second, and the log is read instead.
+    assert sum(restores) >= 1, restores
 
 
 def test_damaged_counters_are_not_copied(make_mesh) -> None:

@@ -75,6 +75,11 @@ class Arena:
             self.wait_ready(name)
             self.ready_s = max(self.ready_s, time.monotonic() - started)
 
+    def revive(self, name: str) -> None:
+        """Starts again what the fault has ended; it counts as healed from then on, not when it is ready."""
+        self.healed()
+        self.start(name)
+
     def wait_ready(self, name: str) -> None:
         """Waits until a program is ready; while another fault overlaps, only until it lives, for its
         servers may be away: then it has to become ready when all is healed."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chaos.judge.protocol import FOREIGN
 from stack.mesh import Mesh
-from stack.process import StackError, dying_with_us, log_tail
+from stack.process import StackError, dying_with_us, log_tail, status_kib
 from stack.program import Program
 
 BODIES = 1000
@@ -47,11 +47,6 @@ def hurried(program: Program) -> Iterator[None]:
         schedule(os.SCHED_OTHER, os.sched_param(0))
 
 
-def resident_kib(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-
-
 class Flood:
     """One run of openloop, from its making on. Its events are strangers that the judge knows as such."""
 
@@ -77,7 +72,7 @@ class Flood:
     def _sample(self) -> None:
         while not self._over.wait(SAMPLE_S):
             for name, pid in self._pids.items():
-                self._resident[name].append(resident_kib(pid))
+                self._resident[name].append(status_kib(pid, "VmRSS"))
 
     def growth(self, program: str, after_s: float) -> float:
         """Its memory at the end of the flood, as a multiple of what it was after so many seconds."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from stack.component import Component, External
 from stack.mesh import Mesh
 from stack.process import StackError, log_tail, poll_until, stat_fields
-from stack.program import Program, complaints
+from stack.program import PROGRAMS, Program, complaints
 
 BY_FAULT = (-signal.SIGKILL,)  # how a failpoint ends its program
 
@@ -99,7 +99,7 @@ class Supervisor:
     def inspect_logs(self) -> None:
         """Looks for what sanitizers, assertions and the C library said since begin()."""
         programs = {program.log for program in self._mesh.programs.values()}
-        for log in sorted(programs | {log for log in self._log_starts if log.stem.startswith(_OURS)}):
+        for log in sorted(programs | {log for log in self._log_starts if log.stem.startswith(PROGRAMS)}):
             self.violations += [f"I8: {line}" for line in complaints(log, self._log_starts.get(log, 0))]
 
     def save_logs(self, folder: Path) -> None:
@@ -164,9 +164,6 @@ class Supervisor:
                 program.resume()
             self._expect_good_end(program)
         self._meant_to_run.clear()
-
-
-_OURS = ("api", "grpc-server", "ws-redis", "kafka-consumer")
 
 
 def is_stopped(component: Component) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 from stack.component import Component, Home
 from stack.process import StackError, poll_until
 
+PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer")
+
 # What a sanitizer finds ends the program, so that the test that caused it fails.
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",

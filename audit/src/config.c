@@ -37,14 +37,9 @@ static const struct mesh_option options[] = {
 static void check(const void *settings, struct mesh_buffer *problems)
 {
     const struct config *config = settings;
-    struct mesh_error err = {0};
 
-    if (!mesh_mongo_uri_valid(config->mongodb_uri, &err)) {
-        mesh_buffer_add_format(problems, "MONGODB_URI: %s\n", err.text);
-    }
-    if (!mesh_redis_url_valid(config->redis_url, &err)) {
-        mesh_buffer_add_format(problems, "REDIS_URL: %s\n", err.text);
-    }
+    mesh_mongo_uri_check(config->mongodb_uri, problems);
+    mesh_redis_url_check(config->redis_url, problems);
 }
 
 const struct mesh_config_spec config_spec = {

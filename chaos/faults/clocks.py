@@ -10,9 +10,9 @@ from pathlib import Path
 from chaos.arena import Arena
 from chaos.fault import Load, Needs, fault
 from stack.mesh import PROJECT
+from stack.program import PROGRAMS
 
 SOURCE = PROJECT / "chaos/clock_shift.c"
-PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer")
 HOUR_MS = 3_600_000
 STEPS = len(PROGRAMS) + 1
 # With sanitizers a program does not start with a preloaded library that asks for symbols.

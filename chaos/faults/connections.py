@@ -94,7 +94,7 @@ def descriptors_grpc_server(arena: Arena) -> Iterator[None]:
         arena.expect_death("grpc-server", codes=(1,))
         arena.struck()
         yield
-    arena.start("grpc-server")
+    arena.revive("grpc-server")
 
 
 @fault(

@@ -80,8 +80,7 @@ def dying(point: Point) -> Strike:
         arena.expect_death(point.program)
         arena.struck()
         yield
-        arena.healed()
-        arena.start(point.program)
+        arena.revive(point.program)
         if SECOND in arena.mesh.programs:
             arena.stop(SECOND)
 

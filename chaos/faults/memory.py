@@ -95,7 +95,7 @@ def running_out(name: str, press: Pressure) -> Strike:
                 unlimit(program)
         arena.note(f"{name} {'died of it' if died else 'refused, and lived'}")
         if died:
-            arena.start(name)
+            arena.revive(name)
 
     return strike
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from chaos.arena import Arena
-from chaos.fault import FIRST_ACK_KAFKA_S, Load, Needs, fault
+from chaos.fault import FIRST_ACK_KAFKA_S, REGISTER, Fault, Load, Needs, Strike, fault
 from chaos.flood import Flood, hurried, may_hurry
 
 KAFKA_KB_S = 300
@@ -78,28 +78,22 @@ def judge_flood(arena: Arena, flood: Flood, peak: float) -> None:
     )
 
 
-@fault(
-    "overload-2x",
-    "twice what Kafka takes, open loop, for 60 s",
-    family="overload",
-    needs=NEEDS,
-    load=Load(events_s=100),
-    hold_s=OVERLOAD_S,
-)
-def overload_2x(arena: Arena) -> Iterator[None]:
-    yield from overload(arena, 2)
+def overloading(times: int) -> Strike:
+    return lambda arena: overload(arena, times)
 
 
-@fault(
-    "overload-10x",
-    "ten times what Kafka takes, open loop, for 60 s",
-    family="overload",
-    needs=NEEDS,
-    load=Load(events_s=100),
-    hold_s=OVERLOAD_S,
-)
-def overload_10x(arena: Arena) -> Iterator[None]:
-    yield from overload(arena, 10)
+for _times, _said in ((2, "twice"), (10, "ten times")):
+    REGISTER.add(
+        Fault(
+            name=f"overload-{_times}x",
+            text=f"{_said} what Kafka takes, open loop, for 60 s",
+            family="overload",
+            strike=overloading(_times),
+            needs=NEEDS,
+            load=Load(events_s=100),
+            hold_s=OVERLOAD_S,
+        )
+    )
 
 
 @fault(

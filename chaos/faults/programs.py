@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from chaos.arena import Arena
 from chaos.fault import REGISTER, Fault, Load, Needs, Strike, fault
+from stack.program import PROGRAMS
 
-PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer")
 DRAIN_DELAY_MS = "500"  # five of the balancer's checks
 
 
@@ -18,8 +18,7 @@ def killing(name: str) -> Strike:
         arena.kill(name)
         arena.struck()
         yield
-        arena.healed()
-        arena.start(name)
+        arena.revive(name)
 
     return strike
 

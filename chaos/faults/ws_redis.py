@@ -36,7 +36,7 @@ def ws_redis_away(arena: Arena) -> Iterator[None]:
     arena.kill("ws-redis")
     arena.struck()
     yield
-    arena.start("ws-redis")
+    arena.revive("ws-redis")
 
 
 @fault(

@@ -61,6 +61,15 @@ bool mesh_mongo_uri_valid(const char *text, struct mesh_error *err)
     return true;
 }
 
+void mesh_mongo_uri_check(const char *uri, struct mesh_buffer *problems)
+{
+    struct mesh_error err = {0};
+
+    if (!mesh_mongo_uri_valid(uri, &err)) {
+        mesh_buffer_add_format(problems, "MONGODB_URI: %s\n", err.text);
+    }
+}
+
 static void set_default_ms(mongoc_uri_t *uri, const char *name, uint32_t ms)
 {
     if (!mongoc_uri_has_option(uri, name)) {
@@ -81,6 +90,9 @@ struct mesh_mongo *mesh_mongo_new(const struct mesh_mongo_options *options, stru
     set_default_ms(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, find_ms);
     set_default_ms(uri, MONGOC_URI_CONNECTTIMEOUTMS, find_ms);
     set_default_ms(uri, MONGOC_URI_SOCKETTIMEOUTMS, options->timeout_ms);
+    /* Who calls tries again himself; the driver's own second try would double timeout_ms. */
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
+    (void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
     mongo->pool = mongoc_client_pool_new_with_error(uri, &error);
     if (mongo->pool == NULL) {
         mesh_fail(err, MESH_INVALID_ARGUMENT, "MongoDB: %s", error.message);

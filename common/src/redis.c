@@ -209,6 +209,15 @@ bool mesh_redis_url_valid(const char *url, struct mesh_error *err)
     return valid;
 }
 
+void mesh_redis_url_check(const char *url, struct mesh_buffer *problems)
+{
+    struct mesh_error err = {0};
+
+    if (!mesh_redis_url_valid(url, &err)) {
+        mesh_buffer_add_format(problems, "REDIS_URL: %s\n", err.text);
+    }
+}
+
 bool mesh_redis_fail(const redisContext *redis, const redisReply *reply, struct mesh_error *err)
 {
     static const struct {

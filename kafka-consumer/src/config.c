@@ -66,14 +66,9 @@ static const struct mesh_option options[] = {
 static void check(const void *settings, struct mesh_buffer *problems)
 {
     const struct config *config = settings;
-    struct mesh_error err = {0};
 
-    if (!mesh_mongo_uri_valid(config->mongodb_uri, &err)) {
-        mesh_buffer_add_format(problems, "MONGODB_URI: %s\n", err.text);
-    }
-    if (!mesh_redis_url_valid(config->redis_url, &err)) {
-        mesh_buffer_add_format(problems, "REDIS_URL: %s\n", err.text);
-    }
+    mesh_mongo_uri_check(config->mongodb_uri, problems);
+    mesh_redis_url_check(config->redis_url, problems);
     if (config->batch_kb_max > config->fetch_kb_max) {
         mesh_buffer_add_text(problems,
                              "BATCH_KB_MAX is above FETCH_KB_MAX: no batch can get so big\n");

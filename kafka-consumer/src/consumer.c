@@ -18,13 +18,15 @@ struct consumer {
     int64_t drain_until_us; /* written before .stopping is set */
 };
 
-/* Whether the thread may end: nothing is left to do, or no time to do it. */
+/* Whether the thread may end: nothing is left that can be done, or no time to do it. For a server
+ * that is away nobody waits: whoever reads the partitions next does the rest. */
 static bool drained(const struct consumer *consumer)
 {
     const struct loop_levels *levels = &consumer->levels;
+    bool to_archive = atomic_load(&levels->in_hand) > 0 && atomic_load(&levels->mongodb);
+    bool to_settle = atomic_load(&levels->unsettled) > 0 && atomic_load(&levels->redis);
 
-    return (atomic_load(&levels->in_hand) == 0 && atomic_load(&levels->unsettled) == 0) ||
-           mesh_clock_mono_us() > consumer->drain_until_us;
+    return (!to_archive && !to_settle) || mesh_clock_mono_us() > consumer->drain_until_us;
 }
 
 static void *run(void *arg)

@@ -68,12 +68,21 @@ static void leave(rd_kafka_t *kafka)
     }
 }
 
+/* librdkafka 2.8 waits for ever, and busily, when a handle is destroyed between an assignment and
+ * the application's answer to it: close it would only once answered, and a dead one is no longer
+ * asked. After the unsubscription no further assignment can come; the answer takes back the one
+ * that may be there. */
+static void destroy_dead(rd_kafka_t *kafka)
+{
+    (void)rd_kafka_unsubscribe(kafka);
+    (void)rd_kafka_assign(kafka, NULL);
+    rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 void member_handle_free(rd_kafka_t *kafka)
 {
     if (member_handle_is_dead(kafka)) {
-        /* To close it would wait for ever for the end of its last rebalance. */
-        (void)rd_kafka_assign(kafka, NULL);
-        rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        destroy_dead(kafka);
         return;
     }
     leave(kafka);

@@ -277,6 +277,7 @@ void reader_free(struct reader *reader)
     if (reader == NULL) {
         return;
     }
+    batch_clear(&reader->batch); /* librdkafka waits for ever for messages that are in hand */
     member_free(reader->member); /* its callbacks know the batch */
     batch_done(&reader->batch);
     free(reader);

@@ -11,12 +11,16 @@
 #include "reader.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+enum { JOIN_US_MAX = 20 * 1000 * 1000 };
 
 static struct {
     struct mock_kafka *kafka;
     struct topic topic;
     struct reader *reader;
-    size_t finished; /* partitions that were to be finished */
+    const char *instance_id; /* of static membership; NULL: none */
+    size_t finished;         /* partitions that were to be finished */
 } test;
 
 /* As if Redis took everything at once. */
@@ -34,6 +38,7 @@ static struct reader *reader_open_of(struct topic *topic)
         &(struct reader_options){
             .member = {.brokers = mock_kafka_brokers(test.kafka),
                        .group_id = "test",
+                       .instance_id = test.instance_id,
                        .session_ms = 1500,
                        .fetch_kb_max = 1024,
                        .topics = topic,
@@ -63,12 +68,20 @@ static int make(void **state)
     return 0;
 }
 
+/* librdkafka gives up for good only what has an instance id. */
+static int make_static(void **state)
+{
+    test.instance_id = "one";
+    return make(state);
+}
+
 static int drop(void **state)
 {
     (void)state;
     reader_free(test.reader);
     topic_done(&test.topic);
     mock_kafka_free(test.kafka);
+    test.instance_id = NULL;
     mesh_metrics_done();
     return 0;
 }
@@ -282,6 +295,18 @@ static void test_a_group_that_exists_is_joined(void **state)
     assert_int_equal(topic_partition(&test.topic, 0)->end, 1);
 }
 
+/* As when MongoDB is away: librdkafka itself would wait for ever. */
+static void test_it_ends_with_records_in_hand(void **state)
+{
+    (void)state;
+    produce(6);
+    while (reader_batch(test.reader)->count == 0) {
+        reader_collect(test.reader, 50);
+    }
+    reader_free(test.reader);
+    test.reader = NULL;
+}
+
 static void test_a_dead_member_joins_anew(void **state)
 {
     (void)state;
@@ -315,7 +340,26 @@ static void test_a_member_that_dies_at_once_again_waits(void **state)
     assert_true(member_is_dead(reader_member(test.reader)));
 }
 
+/* Let go between an assignment and the answer to it, librdkafka itself would hang. */
+static void test_a_member_that_dies_before_it_took_its_partitions_is_let_go(void **state)
+{
+    (void)state;
+    rd_kafka_t *kafka = member_kafka(reader_member(test.reader));
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(kafka);
+    int64_t until_us = mesh_clock_mono_us() + JOIN_US_MAX;
+
+    while (rd_kafka_queue_length(queue) == 0) { /* the assignment will be first */
+        assert_true(mesh_clock_mono_us() < until_us);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    rd_kafka_queue_destroy(queue);
+    (void)rd_kafka_test_fatal_error(kafka, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "just now");
+    assert_true(reader_revive(test.reader, 1));
+    assert_false(member_is_dead(reader_member(test.reader)));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make, drop)
+#define STATIC_CASE(name) cmocka_unit_test_setup_teardown(name, make_static, drop)
 
 int main(void)
 {
@@ -328,8 +372,10 @@ int main(void)
         CASE(test_a_rewind_forgets_what_is_in_hand),
         CASE(test_entries_leave_the_batch_with_their_partition),
         CASE(test_a_group_that_exists_is_joined),
-        CASE(test_a_dead_member_joins_anew),
-        CASE(test_a_member_that_dies_at_once_again_waits),
+        CASE(test_it_ends_with_records_in_hand),
+        STATIC_CASE(test_a_dead_member_joins_anew),
+        STATIC_CASE(test_a_member_that_dies_at_once_again_waits),
+        STATIC_CASE(test_a_member_that_dies_before_it_took_its_partitions_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

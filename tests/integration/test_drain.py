@@ -6,12 +6,15 @@ Method: SIGTERM in the middle of the work; with two replicas of api no request m
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
+from stack.mesh import Mesh
 from support.events import tweets
 from support.http import Crowd
 from support.tested import Tested
+from support.waiting import wait_for
 
 
 @pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
@@ -27,6 +30,23 @@ def test_sigterm_under_load_exits_0_and_loses_nothing(mesh: Tested, name: str) -
 @pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
 def test_sigterm_while_idle_is_quick_and_clean(mesh: Tested, name: str) -> None:
     assert mesh[name].stop() == 0
+
+
+def test_a_hanging_mongodb_does_not_hold_up_the_end_of_a_consumer(make_mesh, own_servers: Mesh) -> None:
+    """It neither answers nor hangs up. What was in hand is read again by the next consumer."""
+    mesh = make_mesh()
+    consumer = mesh["kafka-consumer"]
+    mesh.client().post("/input", tweets(100))
+    mesh.judge.expect_equal(mesh.stream, 100)
+    own_servers.mongo.pause()
+    try:
+        assert mesh.client().post("/input", tweets(100)).status == 202
+        wait_for("a batch is in hand", lambda: json.loads(consumer.get("/status")[1])["in_hand"] > 0, 20)
+        assert consumer.stop() == 0  # or it would have been killed
+    finally:
+        own_servers.mongo.resume()
+    consumer.start()
+    mesh.judge.expect_equal(mesh.stream, 200)
 
 
 def test_ready_is_false_while_draining(mesh: Tested) -> None:

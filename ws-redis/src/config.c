@@ -45,11 +45,8 @@ static const struct mesh_option options[] = {
 static void check(const void *arg, struct mesh_buffer *problems)
 {
     const struct config *config = arg;
-    struct mesh_error err = {0};
 
-    if (!mesh_redis_url_valid(config->redis_url, &err)) {
-        mesh_buffer_add_format(problems, "REDIS_URL: %s\n", err.text);
-    }
+    mesh_redis_url_check(config->redis_url, problems);
 }
 
 const struct mesh_config_spec config_spec = {

@@ -33,6 +33,8 @@ struct mesh_mongo_options {
 
 /* Whether a URI can be used; for --check-config. */
 bool mesh_mongo_uri_valid(const char *uri, struct mesh_error *err);
+/* For a program's check of its settings: one line on MONGODB_URI unless the URI can be used. */
+void mesh_mongo_uri_check(const char *uri, struct mesh_buffer *problems);
 
 /* Prepares a client without waiting for a server. The caller owns the result. NULL: the URI is
  * wrong, with *err filled in; its text never holds the password. */

@@ -11,6 +11,7 @@
 #ifndef MESH_REDIS_H
 #define MESH_REDIS_H
 
+#include "mesh/bytes.h"
 #include "mesh/error.h"
 #include "mesh/macros.h"
 
@@ -24,6 +25,8 @@ MESH_MUST_CHECK
 redisContext *mesh_redis_connect(const char *url, uint32_t timeout_ms, struct mesh_error *err);
 /* Whether a URL can be used; for --check-config. */
 bool mesh_redis_url_valid(const char *url, struct mesh_error *err);
+/* For a program's check of its settings: one line on REDIS_URL unless the URL can be used. */
+void mesh_redis_url_check(const char *url, struct mesh_buffer *problems);
 /* Translates what hiredis says after a call that gave no reply (NULL), or an error reply. Fills
  * *err and returns false. */
 bool mesh_redis_fail(const redisContext *redis, const redisReply *reply, struct mesh_error *err);

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,11 +18,15 @@
  * move its deadline: that would be a lock shared by all connections, twice a request. */
 #define CHECKS_PER_HEAD 5
 
+/* When to look again whether a connection that seems late is so by our own fault. */
+#define BEHIND_US INT64_C(20000)
+
 enum phase {
     PHASE_FIRST, /* accepted, head awaited */
     PHASE_IDLE,  /* kept alive: nothing of the next head has come, as far as we know */
     PHASE_HEAD,  /* kept alive: part of the next head has come */
     PHASE_BODY,
+    PHASE_WORKING, /* the body is complete */
     PHASE_WAITING, /* for publish */
     PHASE_ANSWERING,
     PHASE_CLOSED, /* given up by us */
@@ -71,6 +76,14 @@ static uint64_t bytes_received(const struct connection *connection)
     return info.tcpi_bytes_received;
 }
 
+/* Whether the client has sent what libmicrohttpd has not read yet: then we are late, not he, for
+ * instance after the whole process was stopped. */
+static bool is_behind(const struct connection *connection)
+{
+    int unread = 0;
+    return ioctl(connection->socket, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 /* With the mutex held. The read side is shut, too, so that libmicrohttpd sees an end and closes. */
 static void close_now(struct connection *connection)
 {
@@ -112,7 +125,7 @@ static bool is_late(int64_t since_us, int64_t limit_us, int64_t now_us)
 static void check_head(struct connection *connection, int64_t now_us)
 {
     struct connection_desk *desk = connection->desk;
-    if (!is_late(connection->since_us, desk->limits.head_us, now_us)) {
+    if (!is_late(connection->since_us, desk->limits.head_us, now_us) || is_behind(connection)) {
         return;
     }
     if (connection->phase == PHASE_FIRST && bytes_received(connection) == 0) {
@@ -145,7 +158,7 @@ static void check(struct connection *connection, int64_t now_us)
         check_idle(connection, now_us);
         break;
     case PHASE_BODY:
-        if (is_late(connection->since_us, desk->limits.body_us, now_us)) {
+        if (is_late(connection->since_us, desk->limits.body_us, now_us) && !is_behind(connection)) {
             give_up(connection, desk->limit_body, "the body of the request took too long");
         }
         break;
@@ -164,6 +177,7 @@ static void check(struct connection *connection, int64_t now_us)
             close_now(connection);
         }
         break;
+    case PHASE_WORKING:
     case PHASE_CLOSED:
         break;
     }
@@ -184,6 +198,7 @@ static int64_t late_at(const struct connection *connection)
     case PHASE_ANSWERING:
         return connection->since_us + limits->request_us;
     case PHASE_IDLE:
+    case PHASE_WORKING:
     case PHASE_CLOSED:
         break;
     }
@@ -198,7 +213,9 @@ static int64_t on_deadline(struct deadline *deadline, int64_t now_us)
     check(connection, now_us);
     int64_t again_us = now_us + connection->desk->limits.head_us / CHECKS_PER_HEAD;
     int64_t late_us = late_at(connection);
-    if (late_us < again_us) {
+    if (late_us <= now_us) {
+        again_us = now_us + BEHIND_US;
+    } else if (late_us < again_us) {
         again_us = late_us;
     }
     bool closed = connection->phase == PHASE_CLOSED;
@@ -249,10 +266,14 @@ bool connection_head_done(struct connection *connection)
     return enter(connection, PHASE_BODY, NULL);
 }
 
+bool connection_body_done(struct connection *connection)
+{
+    return enter(connection, PHASE_WORKING, NULL);
+}
+
 void connection_waits(struct connection *connection, struct request *request)
 {
-    /* Not closed: nothing closes between the end of a body and here but the body's deadline, and
-     * then the answer finds it out. */
+    /* Open: nothing gives up a connection between the end of its body and here. */
     (void)enter(connection, PHASE_WAITING, request);
 }
 

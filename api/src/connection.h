@@ -2,7 +2,8 @@
 /*
  * connection: one HTTP connection's deadlines, which are absolute: head, body, whole request.
  *
- * libmicrohttpd closes what is silent; this closes what is slow. A request that is late before it
+ * libmicrohttpd closes what is silent; this closes what is slow, unless it is we who are: while
+ * something that was received lies unread, head and body are not late. A request that is late before it
  * was answered gets a 408 written straight to the socket, because libmicrohttpd takes no answer in
  * the middle of a body. The socket cannot have been closed and its number given away meanwhile:
  * connection_free() is called before libmicrohttpd closes it and waits for a check under way.
@@ -56,6 +57,9 @@ struct connection *connection_new(struct connection_desk *desk, int socket);
 /* A head is complete. False: it was given up as too slow; close it. Likewise below. */
 MESH_MUST_CHECK
 bool connection_head_done(struct connection *connection);
+/* A body is complete. False: 408 was written already, so nothing of it may be stored. */
+MESH_MUST_CHECK
+bool connection_body_done(struct connection *connection);
 /* The request waits for its outcomes; request_expire() is called when it is late. */
 void connection_waits(struct connection *connection, struct request *request);
 /* An answer is about to be queued. */

@@ -220,6 +220,9 @@ static enum MHD_Result on_end(struct exchange *exchange)
     }
     if (!exchange->ended) {
         exchange->ended = true;
+        if (!connection_body_done(exchange->connection)) {
+            return MHD_NO;
+        }
         request_body_end(exchange->request, suspend);
         if (exchange->suspended) {
             connection_waits(exchange->connection, exchange->request);

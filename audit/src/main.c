@@ -7,6 +7,7 @@
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
+#include "one_shot.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -18,22 +19,6 @@ enum { EXIT_EQUAL = 0, EXIT_DIFFERENT = 1, EXIT_BLIND = 2 };
 /* Between two looks at stores that differ although everything is settled: the hashes that people
  * read follow a moment later. */
 enum { LOOK_AGAIN_US = 300 * 1000 };
-
-/* The streams to look at, at most all of them. */
-static size_t choose(const struct mesh_streams *streams, const struct arguments *arguments,
-                     const struct mesh_stream **out)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < mesh_streams_count(streams); i++) {
-        const struct mesh_stream *stream = mesh_streams_at(streams, i);
-        if (arguments->stream == NULL ||
-            mesh_bytes_equal_text(mesh_bytes_of_text(stream->name), arguments->stream)) {
-            out[count++] = stream;
-        }
-    }
-    return count;
-}
 
 /* Looks until the stream is equal everywhere or the time is over. */
 static bool look(struct inspector *inspector, const struct mesh_stream *stream, int64_t until_us,
@@ -98,7 +83,7 @@ static int run(const struct config *config, const struct arguments *arguments, F
         goto out;
     }
     chosen = mesh_new_array(const struct mesh_stream *, mesh_streams_count(streams));
-    size_t count = choose(streams, arguments, chosen);
+    size_t count = one_shot_choose(streams, arguments->stream, chosen);
     if (count == 0) {
         mesh_fail(&err, MESH_NOT_FOUND, "--stream: there is no such stream");
         goto out;
@@ -135,10 +120,8 @@ int main(int argc, char **argv)
         mesh_config_done(&config_spec, &config);
         return EXIT_BLIND;
     }
-    /* Standard output is for the report alone; what libraries log goes to standard error. */
-    int report_fd = dup(STDOUT_FILENO);
-    FILE *file = report_fd < 0 ? NULL : fdopen(report_fd, "w");
-    if (file != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) {
+    FILE *file = one_shot_output();
+    if (file != NULL) {
         mesh_log_start("audit", MESH_LOG_ERROR);
         exit_code = run(&config, &arguments, file);
     }

@@ -40,9 +40,14 @@ def test_quick_ones_are_some_of_all_families() -> None:
     assert {"programs", "kafka", "redis", "mongodb"} <= {fault.family for fault in quick}
 
 
-def test_an_unknown_name_is_named_with_those_there_are() -> None:
-    with pytest.raises(UnknownFault, match="no-such-thing.*killed-api"):
-        selected(["killed-api", "no-such-thing"], False)
+def test_an_unknown_name_is_named_with_what_may_be_meant() -> None:
+    with pytest.raises(UnknownFault, match="killd-api; did you mean killed-api"):
+        selected(["killed-api", "killd-api"], False)
+
+
+def test_names_can_be_one_by_one_or_with_commas() -> None:
+    apart = selected(["killed-api", "redis"], False)
+    assert selected(["killed-api,redis"], False) == apart and len(apart) > 5
 
 
 def test_an_unknown_name_ends_with_2_and_runs_nothing() -> None:

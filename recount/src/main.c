@@ -4,40 +4,28 @@
 #include "config.h"
 #include "mesh/alloc.h"
 #include "mesh/log.h"
+#include "one_shot.h"
 #include "rebuild.h"
 #include "report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { EXIT_REBUILT = 0, EXIT_FAILED = 2 };
 
-static bool is_chosen(const struct mesh_stream *stream, const struct arguments *arguments)
-{
-    return arguments->stream == NULL ||
-           mesh_bytes_equal_text(mesh_bytes_of_text(stream->name), arguments->stream);
-}
-
 /* Rebuilds the chosen streams one by one; what is done stays done. */
-static bool rebuild_all(const struct config *config, const struct mesh_streams *streams,
-                        const struct arguments *arguments, struct rebuilt *out, size_t *out_count,
-                        struct mesh_error *err)
+static bool rebuild_all(const struct config *config, const struct mesh_stream *const *streams,
+                        size_t count, const struct arguments *arguments, struct rebuilt *out,
+                        size_t *out_count, struct mesh_error *err)
 {
     struct rebuilder *rebuilder = rebuilder_new(config, err);
     bool ok = rebuilder != NULL;
 
-    for (size_t i = 0; ok && i < mesh_streams_count(streams); i++) {
-        const struct mesh_stream *stream = mesh_streams_at(streams, i);
-        if (is_chosen(stream, arguments)) {
-            ok = rebuild_stream(rebuilder, stream, arguments, &out[*out_count], err);
-            *out_count += ok ? 1 : 0;
-        }
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = rebuild_stream(rebuilder, streams[i], arguments, &out[*out_count], err);
+        *out_count += ok ? 1 : 0;
     }
     rebuilder_free(rebuilder);
-    if (ok && *out_count == 0) {
-        return mesh_fail(err, MESH_NOT_FOUND, "--stream: there is no such stream");
-    }
     return ok;
 }
 
@@ -45,22 +33,33 @@ static int run(const struct config *config, const struct arguments *arguments, F
 {
     struct mesh_error err = {0};
     struct mesh_buffer text = {0};
+    const struct mesh_stream **chosen = NULL;
     struct rebuilt *rebuilt = NULL;
-    size_t count = 0;
+    size_t done = 0;
     bool ok = false;
     struct mesh_streams *streams = mesh_streams_load(config->streams_dir, &err);
 
-    if (streams != NULL) {
-        rebuilt = mesh_new_array(struct rebuilt, mesh_streams_count(streams));
-        ok = rebuild_all(config, streams, arguments, rebuilt, &count, &err);
-        report(rebuilt, count, arguments->json, &text);
-        (void)fputs(text.data, file);
+    if (streams == NULL) {
+        goto out;
     }
+    chosen = mesh_new_array(const struct mesh_stream *, mesh_streams_count(streams));
+    size_t count = one_shot_choose(streams, arguments->stream, chosen);
+    if (count == 0) {
+        mesh_fail(&err, MESH_NOT_FOUND, "--stream: there is no such stream");
+        goto out;
+    }
+    rebuilt = mesh_new_array(struct rebuilt, count);
+    ok = rebuild_all(config, chosen, count, arguments, rebuilt, &done, &err);
+    report(rebuilt, done, arguments->json, &text);
+    (void)fputs(text.data, file);
+
+out:
     if (!ok) {
         (void)fprintf(stderr, "recount: %s\n", err.text);
     }
     mesh_buffer_done(&text);
     free(rebuilt);
+    free(chosen);
     mesh_streams_free(streams);
     return fflush(file) == 0 && ok ? EXIT_REBUILT : EXIT_FAILED;
 }
@@ -82,10 +81,8 @@ int main(int argc, char **argv)
         mesh_config_done(&config_spec, &config);
         return EXIT_FAILED;
     }
-    /* Standard output is for the report alone; what libraries log goes to standard error. */
-    int report_fd = dup(STDOUT_FILENO);
-    FILE *file = report_fd < 0 ? NULL : fdopen(report_fd, "w");
-    if (file != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) {
+    FILE *file = one_shot_output();
+    if (file != NULL) {
         mesh_log_start("recount", MESH_LOG_ERROR);
         exit_code = run(&config, &arguments, file);
     }

@@ -64,6 +64,23 @@ def test_a_body_that_does_not_end_is_408(hasty: Tested, drop: bytes) -> None:
     assert hasty.stored() == before
 
 
+def test_a_body_that_lies_unread_is_not_the_clients_fault(hasty: Tested) -> None:
+    """api itself hangs for longer than a body may take; the client has sent everything meanwhile."""
+    body = b'{"text": "patient", "country": "US"}'
+    head = f"POST /input HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    before = hasty.stored()
+    with socket.create_connection(("127.0.0.1", hasty.http_port), 30) as connection:
+        connection.sendall(head + body[:10])
+        time.sleep(0.2)  # so that the head has been read when it hangs
+        hasty["api"].pause()
+        connection.sendall(body[10:])
+        time.sleep(1.5)  # longer than BODY_MS_MAX
+        hasty["api"].resume()
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 202 "), answer[:200]
+    assert hasty.stored() == before + 1
+
+
 def test_silent_connections_do_not_keep_others_out(hasty: Tested) -> None:
     idle = [socket.create_connection(("127.0.0.1", hasty.http_port), 5) for _ in range(100)]
     try:

@@ -51,7 +51,7 @@ def add_load(commands) -> None:
 def add_chaos(commands) -> None:
     chaos = commands.add_parser("chaos", help="break everything under load, and judge what became of every event")
     chaos.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="a fault, a glob or a family; can be repeated"
+        "--only", action="append", default=[], metavar="NAME", help="faults, globs, families; repeatable or by commas"
     )
     chaos.add_argument("--list", action="store_true", help="list the faults, and run nothing")
     chaos.add_argument("--quick", action="store_true", help="only the quick ones, which ./mesh test runs, too")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import os
 import secrets
@@ -26,11 +27,12 @@ def selected(names: list[str], quick: bool) -> list[Fault]:
     if not names:
         return faults
     chosen: dict[str, Fault] = {}
-    for name in names:
+    for name in (part for each in names for part in each.split(",")):
         found = [each for each in faults if name == each.family or fnmatch.fnmatchcase(each.name, name)]
         if not found:
-            known = ", ".join(sorted(fault.name for fault in faults))
-            raise UnknownFault(f"no fault or family is called {name}; there are {known}")
+            near = difflib.get_close_matches(name, [fault.name for fault in faults])
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UnknownFault(f"no fault or family is called {name}{meant} ./mesh chaos --list shows them")
         chosen |= {fault.name: fault for fault in found}
     return list(chosen.values())
 

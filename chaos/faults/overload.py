@@ -64,7 +64,8 @@ def judge_flood(arena: Arena, flood: Flood, peak: float) -> None:
     arena.require(refused["p99"] < REFUSAL_MS_P99_MAX, f"refusals took {refused['p99']:.1f} ms at p99")
     arena.require(answers["without_retry_after"] == 0, "refusals without Retry-After")
     arena.require(set(answers["statuses"]) <= {"202", "503"}, f"answers: {answers['statuses']}")
-    arena.require(answers["broken"] + answers["unanswered"] == 0, "requests without a whole answer")
+    broken, unanswered = answers["broken"], answers["unanswered"]
+    arena.require(broken + unanswered == 0, f"{broken} requests were broken off, {unanswered} got no answer")
     arena.require(answers["sent"] == answers["due"], "the generator did not keep its schedule")
     for name, times in growth.items():
         arena.require(

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* How long Kafka may take for what the loop waits for. */
-enum { CALL_MS = 5000, TOPIC_ID_MS = 1000 };
+enum { TOPIC_ID_MS = 1000 };
 
 /* A member that died is followed by another one at once, but no more often than this. */
 #define REVIVE_US INT64_C(5000000)
@@ -26,6 +26,7 @@ struct member {
     int64_t revive_at_us;   /* not before; monotonic */
     bool paused;
     bool joined;
+    bool adrift; /* Kafka did not say where the group stands: as good as dead */
     bool connected;
     struct mesh_metric *commit_failures;
     struct mesh_metric *revivals;
@@ -60,32 +61,37 @@ static void list_add(void *arg, struct partition *partition)
 /* Where the group stands, or further on where we settled the partition ourselves but lost it before
  * we could commit. Where the group never committed we start at the beginning, and say so: the reset
  * policy is "error", so that a log that shrank under us is never skipped silently. */
-static void set_start_offsets(struct member *member, rd_kafka_topic_partition_list_t *list)
+static bool set_start_offsets(struct member *member, rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_resp_err_t error = rd_kafka_committed(member->kafka, list, CALL_MS);
-
+    if (!member_handle_committed(member->kafka, list)) {
+        return false;
+    }
     for (int i = 0; i < list->cnt; i++) {
         rd_kafka_topic_partition_t *at = &list->elems[i];
         const struct topic *topic = topic_by_name(member, at->topic);
         int64_t settled = topic == NULL ? -1 : topic_settled_before(topic, at->partition);
-        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            at->offset = RD_KAFKA_OFFSET_STORED;
-        } else if (at->offset >= 0 && at->offset < settled) {
+        if (at->offset >= 0 && at->offset < settled) {
             at->offset = settled;
         } else if (at->offset < 0) {
             at->offset = RD_KAFKA_OFFSET_BEGINNING;
         }
     }
+    return true;
 }
 
 static void assigned(struct member *member, rd_kafka_topic_partition_list_t *list)
 {
-    set_start_offsets(member, list);
+    /* Without offsets of ours librdkafka asks for them itself, once, and may then never read what it
+     * got no answer for. It has to have an answer, but then we join anew. */
+    member->adrift = !set_start_offsets(member, list);
     rd_kafka_error_t *error = rd_kafka_incremental_assign(member->kafka, list);
     if (error != NULL) {
         mesh_log(MESH_LOG_ERROR, "assign_failed",
                  MESH_LOG_TEXT("reason", rd_kafka_error_string(error)));
         rd_kafka_error_destroy(error);
+        return;
+    }
+    if (member->adrift) {
         return;
     }
     for (int i = 0; i < list->cnt; i++) {
@@ -230,6 +236,7 @@ static bool join(struct member *member, struct mesh_error *err)
         return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: %s", text);
     }
     (void)rd_kafka_poll_set_consumer(member->kafka);
+    member->adrift = false;
     return subscribe(member, err);
 }
 
@@ -362,7 +369,7 @@ void member_see_ends(struct member *member)
 
 bool member_is_dead(const struct member *member)
 {
-    return member->kafka == NULL || member_handle_is_dead(member->kafka);
+    return member->kafka == NULL || member->adrift || member_handle_is_dead(member->kafka);
 }
 
 static void give_up(void *arg, struct partition *partition)
@@ -382,7 +389,7 @@ void member_give_up(struct member *member)
 bool member_revive(struct member *member)
 {
     struct mesh_error err = {0};
-    char reason[256] = "it could not join";
+    char reason[256] = "it could not join, or learn where the group stands";
     int64_t now_us = mesh_clock_mono_us();
 
     if (now_us < member->revive_at_us) {

@@ -6,9 +6,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
-/* How long leaving the group may take at most. */
-enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10 };
+/* How long leaving the group may take at most, and asking where it stands. */
+enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10, COMMITTED_MS = 5000, COMMITTED_AGAIN_MS = 50 };
 
 static bool set_instance(rd_kafka_conf_t *conf, const char *instance_id, struct mesh_error *err)
 {
@@ -48,6 +49,33 @@ rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct me
 bool member_handle_is_dead(rd_kafka_t *kafka)
 {
     return rd_kafka_fatal_error(kafka, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool none_failed(const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool member_handle_committed(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list)
+{
+    int64_t until_us = mesh_clock_mono_us() + COMMITTED_MS * INT64_C(1000);
+
+    for (;;) {
+        int64_t left_ms = (until_us - mesh_clock_mono_us()) / 1000;
+        if (left_ms <= 0 || member_handle_is_dead(kafka)) {
+            return false;
+        }
+        if (rd_kafka_committed(kafka, list, (int)left_ms) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            none_failed(list)) {
+            return true;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = COMMITTED_AGAIN_MS * 1000000}, NULL);
+    }
 }
 
 /* Says goodbye, so that the others need not wait for the end of our session. By closing alone a

@@ -295,6 +295,48 @@ static void test_a_group_that_exists_is_joined(void **state)
     assert_int_equal(topic_partition(&test.topic, 0)->end, 1);
 }
 
+/* Ends the reader, which commits six records, and opens another, to which the coordinator gives no
+ * answer so many times. Four more records wait for it. */
+static void reopen_without_coordinator(size_t times)
+{
+    enum { OFFSET_FETCH = 9 };
+    static const rd_kafka_resp_err_t errors[200] = {
+        [0 ... 199] = RD_KAFKA_RESP_ERR_NOT_COORDINATOR};
+
+    assert_true(times <= MESH_COUNT_OF(errors));
+    produce(6);
+    collect(6);
+    reader_free(test.reader);
+    topic_done(&test.topic);
+    topic_init(&test.topic, mock_kafka_stream(test.kafka), 0, 1);
+    produce(4);
+    rd_kafka_mock_push_request_errors_array(mock_kafka_cluster(test.kafka), OFFSET_FETCH, times,
+                                            errors);
+    test.reader = reader_open();
+}
+
+/* librdkafka itself would never read these partitions. */
+static void test_a_coordinator_that_moves_is_asked_again(void **state)
+{
+    (void)state;
+    reopen_without_coordinator(3);
+    collect(4);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 10);
+    assert_false(member_is_dead(reader_member(test.reader)));
+}
+
+static void test_without_a_coordinator_it_joins_anew(void **state)
+{
+    (void)state;
+    reopen_without_coordinator(150);
+    while (!member_is_dead(reader_member(test.reader))) {
+        reader_collect(test.reader, 50);
+    }
+    assert_true(reader_revive(test.reader, 1));
+    collect(4);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 10);
+}
+
 /* As when MongoDB is away: librdkafka itself would wait for ever. */
 static void test_it_ends_with_records_in_hand(void **state)
 {
@@ -372,6 +414,8 @@ int main(void)
         CASE(test_a_rewind_forgets_what_is_in_hand),
         CASE(test_entries_leave_the_batch_with_their_partition),
         CASE(test_a_group_that_exists_is_joined),
+        CASE(test_a_coordinator_that_moves_is_asked_again),
+        CASE(test_without_a_coordinator_it_joins_anew),
         CASE(test_it_ends_with_records_in_hand),
         STATIC_CASE(test_a_dead_member_joins_anew),
         STATIC_CASE(test_a_member_that_dies_at_once_again_waits),

@@ -3,10 +3,11 @@
  * connection: one HTTP connection's deadlines, which are absolute: head, body, whole request.
  *
  * libmicrohttpd closes what is silent; this closes what is slow, unless it is we who are: while
- * something that was received lies unread, head and body are not late. A request that is late before it
- * was answered gets a 408 written straight to the socket, because libmicrohttpd takes no answer in
- * the middle of a body. The socket cannot have been closed and its number given away meanwhile:
- * connection_free() is called before libmicrohttpd closes it and waits for a check under way.
+ * something that was received lies unread, head and body are not late. A request that is late
+ * before it was answered gets a 408 written straight to the socket, because libmicrohttpd takes no
+ * answer in the middle of a body. The socket cannot have been closed and its number given away
+ * meanwhile: connection_free() is called before libmicrohttpd closes it and waits for a check under
+ * way.
  *
  * Threads: the HTTP thread of the connection; the check runs on the deadline thread. Lock order:
  * deadlines, connection, publish.

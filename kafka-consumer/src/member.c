@@ -81,8 +81,8 @@ static bool set_start_offsets(struct member *member, rd_kafka_topic_partition_li
 
 static void assigned(struct member *member, rd_kafka_topic_partition_list_t *list)
 {
-    /* Without offsets of ours librdkafka asks for them itself, once, and may then never read what it
-     * got no answer for. It has to have an answer, but then we join anew. */
+    /* Without offsets of ours librdkafka asks for them itself, once, and may then never read what
+     * it got no answer for. It has to have an answer from us, but then we join anew. */
     member->adrift = !set_start_offsets(member, list);
     rd_kafka_error_t *error = rd_kafka_incremental_assign(member->kafka, list);
     if (error != NULL) {

@@ -74,7 +74,7 @@ bool member_handle_committed(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t 
             none_failed(list)) {
             return true;
         }
-        (void)nanosleep(&(struct timespec){.tv_nsec = COMMITTED_AGAIN_MS * 1000000}, NULL);
+        (void)nanosleep(&(struct timespec){.tv_nsec = COMMITTED_AGAIN_MS * INT64_C(1000000)}, NULL);
     }
 }
 

@@ -22,8 +22,8 @@ rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct me
 
 /* Whether librdkafka has given up for good. */
 bool member_handle_is_dead(rd_kafka_t *kafka);
-/* Where the group stands with these partitions, into .offset; negative: it never committed. Asks again
- * on every failure, for 5 s at most. False: no answer. */
+/* Where the group stands with these partitions, into .offset; negative: it never committed. Asks
+ * again on every failure, for 5 s at most. False: no answer. */
 MESH_MUST_CHECK
 bool member_handle_committed(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list);
 /* Leaves the group, unless it is dead, and frees the handle; the callback gives all away. Blocks up

@@ -300,10 +300,12 @@ static void test_a_group_that_exists_is_joined(void **state)
 static void reopen_without_coordinator(size_t times)
 {
     enum { OFFSET_FETCH = 9 };
-    static const rd_kafka_resp_err_t errors[200] = {
-        [0 ... 199] = RD_KAFKA_RESP_ERR_NOT_COORDINATOR};
+    rd_kafka_resp_err_t errors[200];
 
     assert_true(times <= MESH_COUNT_OF(errors));
+    for (size_t i = 0; i < times; i++) {
+        errors[i] = RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+    }
     produce(6);
     collect(6);
     reader_free(test.reader);

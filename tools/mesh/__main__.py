@@ -64,6 +64,20 @@ def add_chaos(commands) -> None:
     chaos.set_defaults(module="chaos", function="chaos_command")
 
 
+def add_bench(commands) -> None:
+    bench = commands.add_parser("bench", help="measure the mesh against the bare libraries, in ratios of one run")
+    bench.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="rows (P1, 'P1*'); repeatable or by commas"
+    )
+    bench.add_argument("--list", action="store_true", help="list the rows, and run nothing")
+    bench.add_argument("--quick", action="store_true", help="few short rounds: six minutes at most, wider error")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, too")
+    bench.add_argument("--rounds", type=int, metavar="N", help="rounds of each row (default: 5, quick: 2)")
+    bench.add_argument("--seconds", type=float, metavar="S", help="length of a round (default: 10, quick: 3)")
+    bench.add_argument("--keep", action="store_true", help="keep all data and logs (default: logs, if a row was void)")
+    bench.set_defaults(module="bench", function="bench")
+
+
 def add_name(parser) -> None:
     parser.add_argument("--name", default="default", help="which mesh, if you run several (default: default)")
 
@@ -113,7 +127,7 @@ def parse(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="SUBCOMMAND", dest="subcommand", required=True)
-    for add in (add_demo, add_test, add_running, add_load, add_chaos, add_build):
+    for add in (add_demo, add_test, add_running, add_load, add_bench, add_chaos, add_build):
         add(commands)
     ours, extra = words, []
     if "--" in words:

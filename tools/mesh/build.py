@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from stack.cache import run_step
@@ -30,14 +31,14 @@ def build_commands(preset: str) -> list[list[str]]:
     return [["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]]
 
 
-def build_quietly(preset: str) -> Path:
-    """Builds the programs, not the tests, with the output in a log. Any thread."""
+def build_quietly(preset: str, targets: Sequence[str] = PROGRAMS) -> Path:
+    """Builds some targets (by default the programs, not the tests) with the output in a log. Any thread."""
     log = PROJECT / ".mesh" / f"build-{preset}.log"
     log.parent.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
     configure, build = build_commands(preset)
     run_step(f"configuring preset {preset}", configure, log=log, cwd=PROJECT)
-    run_step(f"building preset {preset}", [*build, "--target", *PROGRAMS], log=log, cwd=PROJECT)
+    run_step(f"building preset {preset}", [*build, "--target", *targets], log=log, cwd=PROJECT)
     return build_folder(preset)
 
 

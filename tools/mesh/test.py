@@ -22,7 +22,7 @@ from pathlib import Path
 
 from stack.mesh import PROJECT
 from stack.process import StackError, dying_with_us
-from tools.mesh import checks, rules
+from tools.mesh import checks, instructions, rules
 from tools.mesh.build import build_commands, build_folder
 from tools.mesh.venv import venv
 
@@ -174,7 +174,13 @@ def tsan(extra: list[str]) -> Outcome:
 
 
 def scripts(extra: list[str]) -> Outcome:
-    return pytest("scripts", ["tests/test_mesh", "locust/tests"], extra)
+    return pytest("scripts", ["tests/test_mesh", "locust/tests", "bench/tests"], extra)
+
+
+def hot_paths(extra: list[str]) -> Outcome:
+    ok, summary = instructions.guard(extra)
+    print("\n".join(summary), flush=True)
+    return Outcome(ok, summary)
 
 
 def contract(extra: list[str]) -> Outcome:
@@ -212,7 +218,10 @@ PARTS = (
     Part("static", "clang-format, clang-tidy, cppcheck, shellcheck, ruff, rules of the style guide", static),
     Part("unit", "cmocka tests through ctest, with AddressSanitizer and UBSan", unit),
     Part("tsan", "the same cmocka tests with ThreadSanitizer", tsan),
-    Part("scripts", "pytest: ./mesh itself, the stack, the load generator", scripts),
+    Part("scripts", "pytest: ./mesh itself, the stack, the load generator, the driver of the bench", scripts),
+    Part(
+        "instructions", "instructions per event of the hot paths, counted by callgrind, against the record", hot_paths
+    ),
     Part("contract", "pytest: HTTP against /openapi.json, gRPC from outside; sanitized binaries", contract),
     Part("integration", "pytest: real stack, real (sanitized) binaries, kills and restarts", integration),
     Part("chaos", "pytest: judge and runner; then the quick faults of ./mesh chaos, each with a verdict", chaos),

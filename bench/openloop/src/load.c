@@ -3,6 +3,8 @@
 
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "pace.h"
+#include "process.h"
 #include "response.h"
 
 #include <arpa/inet.h>
@@ -13,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,11 +44,13 @@ struct load {
     struct sockaddr_in address;
     int epoll;
     int64_t start_us;
-    int64_t end_us; /* of the schedule */
-    uint64_t begun; /* requests */
+    struct pace pace; /* with a rate */
+    int64_t end_us;   /* of the schedule */
+    uint64_t begun;   /* requests */
     uint32_t busy;
     struct client *clients;
-    uint32_t *idle; /* the last one used first, so that few connections are opened */
+    uint32_t *idle; /* a ring of clients, in the order in which they became idle */
+    uint32_t idle_first;
     uint32_t idle_count;
     uint32_t *again; /* clients whose request is to be sent once more */
     uint32_t again_count;
@@ -63,6 +66,25 @@ static void on_signal(int number)
 }
 
 static void finish(struct load *load, struct client *client, bool failed);
+
+static void idle_put(struct load *load, const struct client *client)
+{
+    uint32_t place = (load->idle_first + load->idle_count++) % load->options->connections;
+    load->idle[place] = (uint32_t)(client - load->clients);
+}
+
+/* The one used last, so that few connections are opened, or with spread the one idle longest. */
+static struct client *idle_take(struct load *load)
+{
+    uint32_t place = load->idle_first;
+    load->idle_count--;
+    if (load->options->spread) {
+        load->idle_first = (load->idle_first + 1) % load->options->connections;
+    } else {
+        place = (load->idle_first + load->idle_count) % load->options->connections;
+    }
+    return &load->clients[load->idle[place]];
+}
 
 /* Returns whether the connection is still good. */
 static bool write_more(struct client *client)
@@ -143,19 +165,18 @@ static void finish(struct load *load, struct client *client, bool failed)
     if (failed || client->response.closes) {
         close_socket(client);
     }
-    uint32_t index = (uint32_t)(client - load->clients);
     if (load->options->retry && (failed || status == 503 || status == 504)) {
         client->again = true;
-        load->again[load->again_count++] = index;
+        load->again[load->again_count++] = (uint32_t)(client - load->clients);
         return;
     }
     client->busy = false;
     load->busy--;
-    load->idle[load->idle_count++] = index;
+    idle_put(load, client);
 }
 
 /* False: the connection has ended. */
-static bool read_more(struct load *load, struct client *client)
+static bool read_more(struct load *load, struct client *client, bool hung_up)
 {
     for (;;) {
         ssize_t size = recv(client->socket, load->received, READ_BYTES, 0);
@@ -179,6 +200,9 @@ static bool read_more(struct load *load, struct client *client)
                 return true; /* closed with its answer */
             }
         }
+        if (size < READ_BYTES && !hung_up) {
+            return true; /* that was all; what comes next, also an end, is an event of its own */
+        }
     }
 }
 
@@ -187,7 +211,8 @@ static void on_event(struct load *load, struct client *client, uint32_t events)
     if (client->socket == NO_SOCKET) {
         return;
     }
-    bool good = (events & EPOLLERR) == 0 && read_more(load, client);
+    bool hung_up = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+    bool good = (events & EPOLLERR) == 0 && read_more(load, client, hung_up);
     if (good && client->busy && !client->again && client->socket != NO_SOCKET) {
         good = write_more(client);
     }
@@ -204,16 +229,10 @@ static void on_event(struct load *load, struct client *client, uint32_t events)
 /* How many requests are due by now. */
 static uint64_t due_by(const struct load *load, int64_t now_us)
 {
-    int64_t until_us = now_us < load->end_us ? now_us : load->end_us;
     if (load->options->rate == 0) {
         return now_us < load->end_us ? load->begun + load->idle_count : load->begun;
     }
-    return (uint64_t)((double)(until_us - load->start_us) * load->options->rate / 1e6);
-}
-
-static int64_t due_at(const struct load *load, uint64_t index)
-{
-    return load->start_us + (int64_t)((double)(index + 1) * 1e6 / load->options->rate);
+    return pace_due(&load->pace, now_us < load->end_us ? now_us : load->end_us);
 }
 
 /* Sends what is due. Returns when to look again. */
@@ -226,7 +245,7 @@ static int64_t send_due(struct load *load, int64_t now_us)
             client->busy = false;
             load->busy--;
             load->tally->unanswered++;
-            load->idle[load->idle_count++] = (uint32_t)(client - load->clients);
+            idle_put(load, client);
             continue;
         }
         load->tally->retried++;
@@ -235,8 +254,9 @@ static int64_t send_due(struct load *load, int64_t now_us)
     load->tally->due = due_by(load, now_us);
     uint32_t at_once = DUE_AT_ONCE;
     while (load->begun < load->tally->due && load->idle_count > 0 && at_once-- > 0) {
-        struct client *client = &load->clients[load->idle[--load->idle_count]];
-        begin(load, client, load->options->rate == 0 ? now_us : due_at(load, load->begun));
+        struct client *client = idle_take(load);
+        bool paced = load->options->rate > 0;
+        begin(load, client, paced ? pace_due_us(&load->pace, load->begun) : now_us);
     }
     bool more = load->begun < load->tally->due && load->idle_count > 0;
     if (more || load->again_count > 0) {
@@ -244,7 +264,7 @@ static int64_t send_due(struct load *load, int64_t now_us)
     }
     int64_t next_us = now_us + LOOK_US;
     if (load->options->rate > 0 && load->idle_count > 0 && now_us < load->end_us) {
-        int64_t due_us = due_at(load, load->begun);
+        int64_t due_us = pace_due_us(&load->pace, load->begun);
         next_us = due_us < next_us ? due_us : next_us;
     }
     return next_us;
@@ -271,17 +291,13 @@ static void turn(struct load *load)
 static bool prepare(struct load *load, struct mesh_error *err)
 {
     const struct load_options *options = load->options;
-    struct rlimit files;
     load->address.sin_family = AF_INET;
     load->address.sin_port = htons(options->port);
     if (inet_pton(AF_INET, options->host, &load->address.sin_addr) != 1) {
         return mesh_fail(err, MESH_INVALID_ARGUMENT, "%s is no numeric IPv4 address",
                          options->host);
     }
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files); /* too few show as broken connections */
-    }
+    process_raise_files();
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (load->epoll < 0) {
         return mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "epoll: %s", strerror(errno));
@@ -292,7 +308,7 @@ static bool prepare(struct load *load, struct mesh_error *err)
     load->received = mesh_alloc(READ_BYTES);
     for (uint32_t i = options->connections; i-- > 0;) {
         load->clients[i].socket = NO_SOCKET;
-        load->idle[load->idle_count++] = i;
+        idle_put(load, &load->clients[i]);
     }
     return true;
 }
@@ -324,6 +340,7 @@ bool load_run(const struct load_options *options, struct tally *tally, double *o
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     load.start_us = mesh_clock_mono_us();
+    load.pace = (struct pace){.start_us = load.start_us, .per_s = options->rate};
     load.end_us = load.start_us + (int64_t)(options->seconds * 1e6);
     while (mesh_clock_mono_us() < load.end_us) {
         turn(&load);

@@ -26,6 +26,7 @@ struct load_options {
     double drain_seconds; /* how long the last answers are waited for */
     uint32_t connections; /* at most; in a closed loop all are busy all the time */
     bool retry;           /* what is refused, unknown or broken is sent again, at once */
+    bool spread;          /* the connection idle longest is used next, not the one used last */
     uint64_t first;       /* number of the first request */
 };
 

@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
-#include <inttypes.h>
+#include "output.h"
 
-static void write_quantiles(const struct histogram *histogram, const char *name,
-                            struct mesh_buffer *out)
-{
-    static const struct {
-        const char *name;
-        double part;
-    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
-    mesh_buffer_add_format(out, ", \"%s\": {", name);
-    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
-        mesh_buffer_add_format(out, "\"%s\": %.3f, ", quantiles[i].name,
-                               (double)histogram_quantile_us(histogram, quantiles[i].part) /
-                                   1000.0);
-    }
-    mesh_buffer_add_format(out, "\"max\": %.3f}", (double)histogram->max_us / 1000.0);
-}
+#include <inttypes.h>
 
 static void write_times(const struct tally_times *times, const char *name, double seconds,
                         struct mesh_buffer *out)
@@ -25,8 +11,10 @@ static void write_times(const struct tally_times *times, const char *name, doubl
     uint64_t count = times->since_sent.count;
     mesh_buffer_add_format(out, ",\n \"%s\": {\"count\": %" PRIu64 ", \"per_s\": %.1f", name, count,
                            (double)count / seconds);
-    write_quantiles(&times->since_sent, "ms_since_sent", out);
-    write_quantiles(&times->since_due, "ms_since_due", out);
+    mesh_buffer_add_text(out, ", ");
+    output_add_quantiles(out, "ms_since_sent", &times->since_sent);
+    mesh_buffer_add_text(out, ", ");
+    output_add_quantiles(out, "ms_since_due", &times->since_due);
     mesh_buffer_add_text(out, "}");
 }
 

@@ -37,19 +37,24 @@ static bool read_head(struct response *response)
 /* Moves bytes into the head up to its empty line. */
 static enum response_state add_head(struct response *response, struct mesh_bytes *bytes)
 {
-    while (bytes->size > 0) {
-        if (response->head_size == RESPONSE_HEAD_MAX) {
-            return RESPONSE_BROKEN;
-        }
-        response->head[response->head_size++] = (char)bytes->data[0];
-        *bytes = mesh_bytes_of(bytes->data + 1, bytes->size - 1);
-        if (response->head_size >= 4 &&
-            memcmp(response->head + response->head_size - 4, "\r\n\r\n", 4) == 0) {
-            response->head[response->head_size] = '\0';
-            return read_head(response) ? RESPONSE_WHOLE : RESPONSE_BROKEN;
-        }
+    static const char end[] = {'\r', '\n', '\r', '\n'};
+    size_t before = response->head_size;
+    size_t room = RESPONSE_HEAD_MAX - before;
+    size_t size = bytes->size < room ? bytes->size : room;
+    memcpy(response->head + before, bytes->data, size);
+    /* It may have begun in an earlier piece. */
+    size_t from = before < sizeof(end) ? 0 : before - (sizeof(end) - 1);
+    const char *found = memmem(response->head + from, before + size - from, end, sizeof(end));
+    if (found != NULL) {
+        size = (size_t)(found - response->head) + sizeof(end) - before;
     }
-    return RESPONSE_MORE;
+    response->head_size += size;
+    *bytes = mesh_bytes_of(bytes->data + size, bytes->size - size);
+    if (found == NULL) {
+        return bytes->size > 0 ? RESPONSE_BROKEN : RESPONSE_MORE;
+    }
+    response->head[response->head_size] = '\0';
+    return read_head(response) ? RESPONSE_WHOLE : RESPONSE_BROKEN;
 }
 
 enum response_state response_add(struct response *response, struct mesh_bytes *bytes)

@@ -24,10 +24,15 @@ static int64_t bucket_end(size_t bucket)
 
 void histogram_add(struct histogram *histogram, int64_t us)
 {
+    histogram_add_many(histogram, us, 1);
+}
+
+void histogram_add_many(struct histogram *histogram, int64_t us, uint64_t times)
+{
     int64_t clamped = us < 0 ? 0 : us > HISTOGRAM_US_MAX ? HISTOGRAM_US_MAX : us;
-    histogram->buckets[bucket_of((uint64_t)clamped)]++;
-    histogram->count++;
-    if (clamped > histogram->max_us) {
+    histogram->buckets[bucket_of((uint64_t)clamped)] += times;
+    histogram->count += times;
+    if (times > 0 && clamped > histogram->max_us) {
         histogram->max_us = clamped;
     }
 }

@@ -4,8 +4,8 @@
  *
  * Threads: one at a time. Plain values: all zero is an empty one.
  */
-#ifndef OPENLOOP_HISTOGRAM_H
-#define OPENLOOP_HISTOGRAM_H
+#ifndef BENCH_HISTOGRAM_H
+#define BENCH_HISTOGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +21,8 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, int64_t us);
+/* `times` times the same. */
+void histogram_add_many(struct histogram *histogram, int64_t us, uint64_t times);
 /* The time that `part` (0 to 1) of all stayed within; 0 where there are none. */
 int64_t histogram_quantile_us(const struct histogram *histogram, double part);
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.cache import cached, digest, run_step, say
@@ -47,13 +47,17 @@ def create_topics(brokers: str, topics: dict[str, int], seconds: float = 30) -> 
     admin = AdminClient({"bootstrap.servers": brokers, **QUIET})
     present = admin.list_topics(timeout=seconds).topics
     missing = [NewTopic(name, partitions) for name, partitions in topics.items() if name not in present]
-    if missing:
-        for name, done in admin.create_topics(missing, operation_timeout=seconds).items():
-            try:
-                done.result(seconds)
-            except KafkaException as error:
+    created = []
+    pending = admin.create_topics(missing, operation_timeout=seconds) if missing else {}
+    for name, done in pending.items():
+        try:
+            done.result(seconds)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # since we looked, or not shown to us yet
                 raise StackError(f"topic {name} could not be created: {error.args[0].str()}") from error
-    return [topic.topic for topic in missing]
+        else:
+            created.append(name)
+    return created
 
 
 def _java() -> Path:

@@ -76,16 +76,15 @@ static int run(const struct config *config, const struct arguments *arguments, F
     struct mesh_error err = {0};
     int exit_code = EXIT_BLIND;
     const struct mesh_stream **chosen = NULL;
+    size_t count = 0;
     struct findings *findings = NULL;
     struct mesh_streams *streams = mesh_streams_load(config->streams_dir, &err);
 
     if (streams == NULL) {
         goto out;
     }
-    chosen = mesh_new_array(const struct mesh_stream *, mesh_streams_count(streams));
-    size_t count = one_shot_choose(streams, arguments->stream, chosen);
-    if (count == 0) {
-        mesh_fail(&err, MESH_NOT_FOUND, "--stream: there is no such stream");
+    chosen = one_shot_choose(streams, arguments->stream, &count, &err);
+    if (chosen == NULL) {
         goto out;
     }
     findings = mesh_new_array(struct findings, count);

@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "one_shot.h"
 
+#include "mesh/alloc.h"
+
+#include <stdlib.h>
 #include <unistd.h>
 
-size_t one_shot_choose(const struct mesh_streams *streams, const char *name,
-                       const struct mesh_stream **out)
+const struct mesh_stream **one_shot_choose(const struct mesh_streams *streams, const char *name,
+                                           size_t *out_count, struct mesh_error *err)
 {
+    const struct mesh_stream **chosen =
+        mesh_new_array(const struct mesh_stream *, mesh_streams_count(streams));
     size_t count = 0;
 
     for (size_t i = 0; i < mesh_streams_count(streams); i++) {
         const struct mesh_stream *stream = mesh_streams_at(streams, i);
         if (name == NULL || mesh_bytes_equal_text(mesh_bytes_of_text(stream->name), name)) {
-            out[count++] = stream;
+            chosen[count++] = stream;
         }
     }
-    return count;
+    if (count == 0) {
+        free(chosen);
+        mesh_fail(err, MESH_NOT_FOUND, "--stream: there is no such stream");
+        return NULL;
+    }
+    *out_count = count;
+    return chosen;
 }
 
 FILE *one_shot_output(void)

@@ -34,6 +34,7 @@ static int run(const struct config *config, const struct arguments *arguments, F
     struct mesh_error err = {0};
     struct mesh_buffer text = {0};
     const struct mesh_stream **chosen = NULL;
+    size_t count = 0;
     struct rebuilt *rebuilt = NULL;
     size_t done = 0;
     bool ok = false;
@@ -42,10 +43,8 @@ static int run(const struct config *config, const struct arguments *arguments, F
     if (streams == NULL) {
         goto out;
     }
-    chosen = mesh_new_array(const struct mesh_stream *, mesh_streams_count(streams));
-    size_t count = one_shot_choose(streams, arguments->stream, chosen);
-    if (count == 0) {
-        mesh_fail(&err, MESH_NOT_FOUND, "--stream: there is no such stream");
+    chosen = one_shot_choose(streams, arguments->stream, &count, &err);
+    if (chosen == NULL) {
         goto out;
     }
     rebuilt = mesh_new_array(struct rebuilt, count);

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.streams import PROJECT
 
+from stack.program import PROGRAMS
 from tools import configuration
 
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -83,7 +84,7 @@ def test_metrics_that_operations_names_exist(make_mesh) -> None:
     named = set(re.findall(r"tweetmesh_[a-z0-9_]+", text)) - {COLLECTION}
     assert named, "operations.md names no metric"
     mesh = make_mesh()
-    served = "".join(mesh[name].get("/metrics")[1] for name in ("api", "grpc-server", "ws-redis", "kafka-consumer"))
+    served = "".join(mesh[name].get("/metrics")[1] for name in PROGRAMS)
     families = set(re.findall(r"^# TYPE (\S+)", served, re.MULTILINE))
     missing = sorted(name for name in named if name not in families)
     assert not missing, f"operations.md names metrics that no program has: {missing}"

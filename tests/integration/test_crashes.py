@@ -14,6 +14,8 @@ from support.events import groups, tweets
 from support.http import Crowd
 from support.tested import Tested
 
+from stack.program import PROGRAMS
+
 EVENTS = 5000
 KILL_AT = (1200, 3000)
 
@@ -30,7 +32,7 @@ def expect_exact(mesh: Tested, ids: set[str], count: int) -> None:
     assert json.loads(audit.stdout)["streams"][mesh.stream.name]["kafka_events"] == count
 
 
-@pytest.mark.parametrize("victim", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
+@pytest.mark.parametrize("victim", PROGRAMS)
 def test_killed_in_the_middle(make_mesh, victim: str) -> None:
     mesh = make_mesh()
     crowd = Crowd([mesh.http_port], "/input", tweets(EVENTS), f"kill-{victim}").start()

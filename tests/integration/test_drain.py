@@ -11,13 +11,14 @@ import signal
 
 import pytest
 from stack.mesh import Mesh
+from stack.program import PROGRAMS
 from support.events import tweets
 from support.http import Crowd
 from support.tested import Tested
 from support.waiting import wait_for
 
 
-@pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_sigterm_under_load_exits_0_and_loses_nothing(mesh: Tested, name: str) -> None:
     crowd = Crowd([mesh.http_port], "/input", tweets(2000), f"drain-{name}").start()
     crowd.wait_taken(500)
@@ -27,7 +28,7 @@ def test_sigterm_under_load_exits_0_and_loses_nothing(mesh: Tested, name: str) -
     mesh.judge.expect_equal(mesh.stream, 2000)
 
 
-@pytest.mark.parametrize("name", ["api", "grpc-server", "ws-redis", "kafka-consumer"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_sigterm_while_idle_is_quick_and_clean(mesh: Tested, name: str) -> None:
     assert mesh[name].stop() == 0
 

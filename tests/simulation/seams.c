@@ -25,6 +25,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                                   const struct timespec *until);
+int __wrap_nanosleep(const struct timespec *length, struct timespec *left);
 
 int64_t __wrap_mesh_clock_mono_us(void)
 {
@@ -109,6 +110,17 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
     fiber_wait();
     (void)pthread_mutex_lock(mutex);
     return ETIMEDOUT;
+}
+
+/* Whoever sleeps until a time must see it come. */
+int __wrap_nanosleep(const struct timespec *length, struct timespec *left)
+{
+    (void)left;
+    process_time_pass(length->tv_sec * INT64_C(1000000) + length->tv_nsec / 1000);
+    if (fiber_current() != NULL) {
+        fiber_wait();
+    }
+    return 0;
 }
 
 /* ---- metrics: nobody looks at them here ---- */

@@ -48,11 +48,13 @@ def add_load(commands) -> None:
     load.set_defaults(module="load", function="load")
 
 
+def add_only(parser, what: str) -> None:
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help=f"{what}; repeatable or by commas")
+
+
 def add_chaos(commands) -> None:
     chaos = commands.add_parser("chaos", help="break everything under load, and judge what became of every event")
-    chaos.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="faults, globs, families; repeatable or by commas"
-    )
+    add_only(chaos, "faults, globs, families")
     chaos.add_argument("--list", action="store_true", help="list the faults, and run nothing")
     chaos.add_argument("--quick", action="store_true", help="only the quick ones, which ./mesh test runs, too")
     chaos.add_argument("--random", action="store_true", help="rounds of faults drawn at random, some within others")
@@ -66,9 +68,7 @@ def add_chaos(commands) -> None:
 
 def add_bench(commands) -> None:
     bench = commands.add_parser("bench", help="measure the mesh against the bare libraries, in ratios of one run")
-    bench.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="rows (P1, 'P1*'); repeatable or by commas"
-    )
+    add_only(bench, "rows (P1, 'P1*')")
     bench.add_argument("--list", action="store_true", help="list the rows, and run nothing")
     bench.add_argument("--quick", action="store_true", help="few short rounds: six minutes at most, wider error")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, too")

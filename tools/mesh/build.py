@@ -11,8 +11,9 @@ from pathlib import Path
 
 from stack.cache import run_step
 from stack.mesh import PROJECT
+from stack.program import PROGRAMS as SERVICES
 
-PROGRAMS = ("api", "grpc-server", "ws-redis", "kafka-consumer", "audit", "recount", "openloop")
+PROGRAMS = (*SERVICES, "audit", "recount", "openloop")
 
 
 def project_files(*suffixes: str) -> list[Path]:

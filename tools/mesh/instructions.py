@@ -21,9 +21,9 @@ from pathlib import Path
 from stack.cache import run_step
 from stack.mesh import PROJECT
 from stack.process import StackError
+from stack.program import PROGRAMS
 from tools.mesh.build import build_quietly
 
-SERVICES = ("api", "grpc-server", "ws-redis", "kafka-consumer")
 RECORD = PROJECT / "tests/instructions/expected.json"
 PROFILES = PROJECT / ".mesh/test/instructions"
 INPUT = ("locust/data/tweets.json", "streams/tweets.json")
@@ -86,7 +86,7 @@ def count(build: Path, folder: Path, *options: str) -> Figures:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with ThreadPoolExecutor(2) as pool:
-        parts = pool.map(lambda service: count_service(service, build, folder, list(options)), SERVICES)
+        parts = pool.map(lambda service: count_service(service, build, folder, list(options)), PROGRAMS)
         return {path: figure for part in parts for path, figure in part.items()}
 
 

@@ -4,12 +4,11 @@
 
 #include "ids.h"
 #include "mesh/alloc.h"
+#include "mesh/varint.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define VARINT_BYTES_MAX 10
 
 /* Tags of ingest.proto: a field's number, and whether it is a varint (0) or bytes (2). */
 enum {
@@ -33,21 +32,10 @@ struct messages {
     struct ids ids;
 };
 
-static size_t put_varint(uint8_t *out, uint64_t value)
-{
-    size_t size = 0;
-    while (value >= 0x80) {
-        out[size++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    out[size++] = (uint8_t)value;
-    return size;
-}
-
 static void add_field(struct mesh_buffer *out, uint8_t tag, struct mesh_bytes value)
 {
-    uint8_t head[1 + VARINT_BYTES_MAX] = {tag};
-    size_t size = 1 + put_varint(head + 1, value.size);
+    uint8_t head[1 + MESH_VARINT_SIZE_MAX] = {tag};
+    size_t size = 1 + mesh_varint_write(head + 1, value.size);
     mesh_buffer_add(out, mesh_bytes_of(head, size));
     mesh_buffer_add(out, value);
 }
@@ -127,7 +115,7 @@ size_t messages_write(struct messages *messages, uint64_t number, uint64_t event
         ids_write(&messages->ids, (char *)out + message->ids[i]);
     }
     out[size++] = REQUEST_SEQUENCE;
-    return size + put_varint(out + size, sequence);
+    return size + mesh_varint_write(out + size, sequence);
 }
 
 void messages_free(struct messages *messages)

@@ -27,6 +27,7 @@ find_program(PROTOC_GEN_C protoc-gen-c REQUIRED)
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
 
 option(MESH_HARDEN "Hardening flags of the release preset" OFF)
+option(MESH_LTO "Optimise each program as a whole when it is linked (gcc)" OFF)
 option(MESH_FAILPOINTS "Compile in the places where tests kill a program, see mesh/failpoint.h" OFF)
 option(MESH_FUZZ "Build the libFuzzer targets (clang)" OFF)
 set(MESH_SANITIZE "" CACHE STRING "address,undefined or thread")
@@ -54,20 +55,38 @@ if(MESH_FAILPOINTS)
     target_compile_definitions(mesh_flags INTERFACE MESH_FAILPOINTS)
 endif()
 if(MESH_HARDEN)
-    target_compile_options(mesh_flags INTERFACE
-        -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
+    set(hardening -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
         -fcf-protection=full -fPIE -ftrivial-auto-var-init=zero)
+    target_compile_options(mesh_flags INTERFACE ${hardening})
     target_link_options(mesh_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+
+# What a library of ours needs so that a program can be optimised as a whole. Fat: others, as tests
+# and simulations are, take each object's ordinary half, in which symbols can be replaced.
+add_library(mesh_lto INTERFACE)
+if(MESH_LTO)
+    target_compile_options(mesh_lto INTERFACE -flto=auto -ffat-lto-objects)
 endif()
 
 add_library(mesh_warnings INTERFACE)
 target_compile_options(mesh_warnings INTERFACE
     -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror)
 
-# mesh_target(NAME): our flags and warnings for a target with code of ours.
+# mesh_target(NAME [WHOLE]): our flags and warnings for a target with code of ours. WHOLE: a program
+# that is shipped, or measured in its stead: with MESH_LTO it is optimised as a whole.
 function(mesh_target name)
+    cmake_parse_arguments(arg "WHOLE" "" "" ${ARGN})
     target_link_libraries(${name} PRIVATE mesh_flags mesh_warnings)
     get_target_property(type ${name} TYPE)
+    if(type STREQUAL "STATIC_LIBRARY" OR arg_WHOLE)
+        target_link_libraries(${name} PRIVATE mesh_lto)
+    endif()
+    if(MESH_LTO AND arg_WHOLE)
+        # Code is made here: with the flags that the objects were made with.
+        target_link_options(${name} PRIVATE -flto=auto ${hardening})
+    elseif(MESH_LTO AND type STREQUAL "EXECUTABLE")
+        target_link_options(${name} PRIVATE -fno-lto)
+    endif()
     if(type STREQUAL "EXECUTABLE" AND MESH_HARDEN)
         target_link_options(${name} PRIVATE -pie)
     endif()
@@ -86,7 +105,7 @@ function(mesh_program name)
     mesh_target(${name}-core)
     add_executable(${name} src/main.c)
     target_link_libraries(${name} PRIVATE ${name}-core)
-    mesh_target(${name})
+    mesh_target(${name} WHOLE)
 endfunction()
 
 # mesh_test(FILE [LIBRARIES ...] [TIMEOUT seconds]): tests/test_<noun>.c of this folder

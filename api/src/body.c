@@ -5,7 +5,9 @@
 #include "wire.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,19 +127,25 @@ bool body_inflate(struct mesh_bytes gzip, struct mesh_buffer *out, struct body_r
     return good;
 }
 
+/* Where small texts are parsed, without the heap: enough for some 600 bytes. */
+struct parse_memory {
+    alignas(max_align_t) char bytes[8192];
+};
+
 /* What body_read() works with. */
 struct reader {
     const struct body_head *head;
     int64_t received_at_ms;
     struct events *events;
     struct mesh_buffer normalised; /* of the event at hand */
+    struct parse_memory *memory;   /* of the one document at hand */
 };
 
 static void read_event(struct reader *reader, size_t index, yyjson_val *value)
 {
     struct events *events = reader->events;
     struct event *event = &events->at[index];
-    struct mesh_problems problems; /* 4 KiB: not zeroed for every event */
+    MESH_UNINITIALIZED struct mesh_problems problems; /* 4 KiB; `count` says how many are written */
     problems.count = 0;
 
     mesh_buffer_reset(&reader->normalised);
@@ -176,12 +184,19 @@ static bool refuse_json(struct mesh_bytes text, const yyjson_read_err *error, si
                   error->pos);
 }
 
-/* yyjson copies the text before it parses; line 0: the text is the whole body. */
-static yyjson_doc *parse(struct mesh_bytes text, size_t line, struct body_refusal *refusal)
+/* yyjson copies the text before it parses; line 0: the text is the whole body. One document at a
+ * time. */
+static yyjson_doc *parse(struct reader *reader, struct mesh_bytes text, size_t line,
+                         struct body_refusal *refusal)
 {
     yyjson_read_err error;
+    yyjson_alc pool;
+    const bool is_small =
+        yyjson_read_max_memory_usage(text.size, MESH_EVENT_READ_FLAGS) <=
+            sizeof(reader->memory->bytes) &&
+        yyjson_alc_pool_init(&pool, reader->memory->bytes, sizeof(reader->memory->bytes));
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.size,
-                                       MESH_EVENT_READ_FLAGS, NULL, &error);
+                                       MESH_EVENT_READ_FLAGS, is_small ? &pool : NULL, &error);
     if (doc == NULL) {
         refuse_json(text, &error, line, refusal);
     }
@@ -202,7 +217,7 @@ static bool count_fits(size_t count, struct body_refusal *refusal)
 
 static bool read_json(struct reader *reader, struct mesh_bytes text, struct body_refusal *refusal)
 {
-    yyjson_doc *doc = parse(text, 0, refusal);
+    yyjson_doc *doc = parse(reader, text, 0, refusal);
     if (doc == NULL) {
         return false;
     }
@@ -268,7 +283,7 @@ static bool read_lines(struct reader *reader, struct mesh_bytes text, struct bod
     rest = text;
     number = 0;
     for (size_t i = 0; i < count && next_line(&rest, &line, &number); i++) {
-        yyjson_doc *doc = parse(line, number, refusal);
+        yyjson_doc *doc = parse(reader, line, number, refusal);
         if (doc == NULL) {
             events_done(reader->events);
             return false;
@@ -285,7 +300,9 @@ bool body_read(const struct body_head *head, struct mesh_bytes text, int64_t rec
     if (text.size == 0) {
         return refuse(refusal, PROBLEM_EMPTY_BODY, "send an event");
     }
-    struct reader reader = {.head = head, .received_at_ms = received_at_ms, .events = out_events};
+    MESH_UNINITIALIZED struct parse_memory memory; /* yyjson's: no more than it wrote is read */
+    struct reader reader = {
+        .head = head, .received_at_ms = received_at_ms, .events = out_events, .memory = &memory};
     bool good = head->format == BODY_JSON ? read_json(&reader, text, refusal)
                                           : read_lines(&reader, text, refusal);
     mesh_buffer_done(&reader.normalised);

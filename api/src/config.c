@@ -36,7 +36,7 @@ static const struct mesh_option options[] = {
     {"HTTP_PORT",             MESH_UINT,  AT(http_port),            "8080",     0,    65535,
      "Public port; 0: any free one."},
     {"HTTP_THREADS",          MESH_UINT,  AT(http_threads),         "0",        0,    64,
-     "Threads serving HTTP; 0: one per core, at most 4."},
+     "Threads serving HTTP; 0: half the cores, 1 to 4."},
     {"IDLE_S_MAX",            MESH_UINT,  AT(idle_s_max),           "30",       1,    3600,
      "How long an idle connection is kept, in seconds."},
     {"LOG_LEVEL",             MESH_LEVEL, AT(log_level),            "info",     0,    0,

@@ -24,7 +24,7 @@ struct config {
     uint64_t hints_max;
     char *http_host;
     uint64_t http_port;
-    uint64_t http_threads; /* 0: one per core, at most 4 */
+    uint64_t http_threads; /* 0: half the cores, 1 to 4 */
     uint64_t idle_s_max;
     enum mesh_log_level log_level;
     char *ops_host;

@@ -36,13 +36,15 @@ struct connection {
     struct connection_desk *desk;
     struct deadline deadline;
     LIST_ENTRY(connection) entry;
-    int socket;
+    int socket;   /* -1: closed; for others than the HTTP thread only with the mutex held */
     bool lingers; /* the HTTP thread's: the client may still be sending when the socket is closed */
+    bool outlives;         /* the HTTP thread's: its socket, that is */
     pthread_mutex_t mutex; /* guards all below */
     enum phase phase;
-    int64_t since_us;        /* of the phase; BODY, WAITING, ANSWERING: `request_us` */
+    int64_t since_us;        /* of FIRST, HEAD, BODY, ANSWERING */
     int64_t request_us;      /* when the request's head was complete */
-    uint64_t bytes;          /* received when the last answer began: more is the next head */
+    uint64_t bytes;          /* of the requests so far: more is the next head */
+    bool asks;               /* `bytes` must be asked of the kernel: counting went wrong */
     struct request *request; /* PHASE_WAITING; kept alive by the HTTP thread */
 };
 
@@ -139,16 +141,20 @@ static void check_head(struct connection *connection, int64_t now_us)
 /* libmicrohttpd does not tell when a further head begins; the kernel does. */
 static void check_idle(struct connection *connection, int64_t now_us)
 {
-    uint64_t bytes = bytes_received(connection);
-    if (bytes != connection->bytes) {
+    if (bytes_received(connection) != connection->bytes) {
         connection->phase = PHASE_HEAD;
         connection->since_us = now_us;
+        /* Perhaps only an empty line between requests, which libmicrohttpd leaves out. */
+        connection->asks = true;
     }
 }
 
 static void check(struct connection *connection, int64_t now_us)
 {
     struct connection_desk *desk = connection->desk;
+    if (connection->socket < 0 && connection->phase != PHASE_WAITING) {
+        return; /* it outlives its socket, but not for long */
+    }
     switch (connection->phase) {
     case PHASE_FIRST:
     case PHASE_HEAD:
@@ -241,50 +247,89 @@ struct connection *connection_new(struct connection_desk *desk, int socket)
     return connection;
 }
 
-/* Moves on unless we have given the connection up. */
-static bool enter(struct connection *connection, enum phase phase, struct request *request)
+/* With the mutex held. Moves on unless we have given the connection up. */
+static bool enter(struct connection *connection, enum phase phase)
 {
-    int64_t now_us = mesh_clock_mono_us();
-    pthread_mutex_lock(&connection->mutex);
-    bool open = connection->phase != PHASE_CLOSED;
-    if (open) {
-        connection->phase = phase;
-        connection->since_us = now_us;
-        connection->request = request;
-        if (phase == PHASE_BODY) {
-            connection->request_us = now_us;
-        } else if (phase == PHASE_ANSWERING) {
-            connection->bytes = bytes_received(connection);
-        }
+    if (connection->phase == PHASE_CLOSED) {
+        return false;
     }
+    connection->phase = phase;
+    return true;
+}
+
+bool connection_head_done(struct connection *connection, int64_t now_us)
+{
+    pthread_mutex_lock(&connection->mutex);
+    bool open = enter(connection, PHASE_BODY);
+    connection->since_us = now_us;
+    connection->request_us = now_us;
     pthread_mutex_unlock(&connection->mutex);
     return open;
 }
 
-bool connection_head_done(struct connection *connection)
-{
-    return enter(connection, PHASE_BODY, NULL);
-}
-
 bool connection_body_done(struct connection *connection)
 {
-    return enter(connection, PHASE_WORKING, NULL);
+    pthread_mutex_lock(&connection->mutex);
+    bool open = enter(connection, PHASE_WORKING);
+    pthread_mutex_unlock(&connection->mutex);
+    return open;
 }
 
 void connection_waits(struct connection *connection, struct request *request)
 {
+    pthread_mutex_lock(&connection->mutex);
     /* Open: nothing gives up a connection between the end of its body and here. */
-    (void)enter(connection, PHASE_WAITING, request);
+    (void)enter(connection, PHASE_WAITING);
+    connection->request = request;
+    pthread_mutex_unlock(&connection->mutex);
 }
 
-bool connection_answers(struct connection *connection)
+/* With the mutex held. The kernel is not asked without need: that costs as much as parsing. */
+static void count_bytes(struct connection *connection, size_t request_bytes)
 {
-    return enter(connection, PHASE_ANSWERING, NULL);
+    connection->asks = connection->asks || request_bytes == CONNECTION_BYTES_UNKNOWN;
+    connection->bytes =
+        connection->asks ? bytes_received(connection) : connection->bytes + request_bytes;
+}
+
+bool connection_answers(struct connection *connection, size_t request_bytes)
+{
+    int64_t now_us = mesh_clock_mono_us();
+    pthread_mutex_lock(&connection->mutex);
+    bool open = enter(connection, PHASE_ANSWERING);
+    connection->since_us = now_us;
+    count_bytes(connection, request_bytes);
+    pthread_mutex_unlock(&connection->mutex);
+    return open;
+}
+
+void connection_outlives(struct connection *connection)
+{
+    connection->outlives = true;
+}
+
+static void release(struct connection *connection)
+{
+    struct connection_desk *desk = connection->desk;
+    deadline_disarm(desk->deadlines, &connection->deadline);
+    pthread_mutex_lock(&desk->mutex);
+    LIST_REMOVE(connection, entry);
+    pthread_mutex_unlock(&desk->mutex);
+    pthread_mutex_destroy(&connection->mutex);
+    free(connection);
 }
 
 void connection_request_done(struct connection *connection)
 {
-    (void)enter(connection, PHASE_IDLE, NULL);
+    pthread_mutex_lock(&connection->mutex);
+    (void)enter(connection, PHASE_IDLE);
+    connection->request = NULL;
+    bool closed = connection->socket < 0;
+    pthread_mutex_unlock(&connection->mutex);
+    connection->outlives = false;
+    if (closed) {
+        release(connection);
+    }
 }
 
 void connection_refuse(struct connection *connection, enum problem_kind kind, const char *detail)
@@ -334,15 +379,15 @@ void connection_desk_expire_all(struct connection_desk *desk)
 
 void connection_free(struct connection *connection)
 {
-    struct connection_desk *desk = connection->desk;
-    deadline_disarm(desk->deadlines, &connection->deadline);
-    pthread_mutex_lock(&desk->mutex);
-    LIST_REMOVE(connection, entry);
-    pthread_mutex_unlock(&desk->mutex);
-    mesh_metric_move(desk->level, -1);
+    mesh_metric_move(connection->desk->level, -1);
     if (connection->lingers) {
-        farewell_take(&desk->farewells, connection->socket);
+        farewell_take(&connection->desk->farewells, connection->socket);
     }
-    pthread_mutex_destroy(&connection->mutex);
-    free(connection);
+    if (!connection->outlives) {
+        release(connection);
+        return;
+    }
+    pthread_mutex_lock(&connection->mutex);
+    connection->socket = -1;
+    pthread_mutex_unlock(&connection->mutex);
 }

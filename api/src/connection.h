@@ -55,17 +55,22 @@ struct connection;
 
 /* A connection was accepted; its first head is awaited. */
 struct connection *connection_new(struct connection_desk *desk, int socket);
-/* A head is complete. False: it was given up as too slow; close it. Likewise below. */
+/* A head is complete, now. False: it was given up as too slow; close it. Likewise below. */
 MESH_MUST_CHECK
-bool connection_head_done(struct connection *connection);
+bool connection_head_done(struct connection *connection, int64_t now_us);
 /* A body is complete. False: 408 was written already, so nothing of it may be stored. */
 MESH_MUST_CHECK
 bool connection_body_done(struct connection *connection);
 /* The request waits for its outcomes; request_expire() is called when it is late. */
 void connection_waits(struct connection *connection, struct request *request);
-/* An answer is about to be queued. */
+/* An answer is about to be queued, to a request that took so many bytes: what comes beyond them is
+ * the next one's head. */
+#define CONNECTION_BYTES_UNKNOWN SIZE_MAX
 MESH_MUST_CHECK
-bool connection_answers(struct connection *connection);
+bool connection_answers(struct connection *connection, size_t request_bytes);
+/* The client has gone while its request waits: the connection is there, without its socket, until
+ * connection_request_done(), so that the request can be late. */
+void connection_outlives(struct connection *connection);
 /* The answer was sent, or failed. */
 void connection_request_done(struct connection *connection);
 /* The answer goes out before the body was read: the client may still be sending. */

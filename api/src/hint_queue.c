@@ -94,6 +94,17 @@ static int compare(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+/* What one reply answers comes in order, and often is all there is. */
+static bool is_sorted(const struct hint *hints, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (compare(&hints[i - 1], &hints[i]) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void fetch_batch(struct hint_queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
@@ -104,7 +115,9 @@ static void fetch_batch(struct hint_queue *queue)
     queue->first = (queue->first + count) % queue->capacity;
     queue->count -= count;
     pthread_mutex_unlock(&queue->mutex);
-    qsort(queue->batch, count, sizeof(queue->batch[0]), compare);
+    if (!is_sorted(queue->batch, count)) {
+        qsort(queue->batch, count, sizeof(queue->batch[0]), compare);
+    }
     queue->batch_next = 0;
     queue->batch_count = count;
 }
@@ -124,9 +137,9 @@ static size_t run_end(const struct hint_queue *queue)
 
 static void write_run(const struct hint *first, size_t count, struct mesh_buffer *out)
 {
-    uint8_t groups[HINT_FRAME_WIDTH_MAX];
+    MESH_UNINITIALIZED uint8_t groups[HINT_FRAME_WIDTH_MAX]; /* `width` are written */
     uint8_t local[MESH_GROUP_COUNT_MAX]; /* the frame's number of a group; HOLE: not used yet */
-    const char *names[MESH_GROUP_COUNT_MAX];
+    MESH_UNINITIALIZED const char *names[MESH_GROUP_COUNT_MAX]; /* `name_count` are written */
     size_t name_count = 0;
     size_t width = first[count - 1].offset - first->offset + 1;
     uint64_t oldest_ms = first->accepted_at_ms;
@@ -155,10 +168,10 @@ static void write_run(const struct hint *first, size_t count, struct mesh_buffer
     frame.accepted_at = oldest_ms;
 
     size_t size = tweetmesh__v1__count_frame__get_packed_size(&frame);
-    uint8_t *packed = mesh_alloc(size);
-    tweetmesh__v1__count_frame__pack(&frame, packed);
-    mesh_buffer_add(out, mesh_bytes_of(packed, size));
-    free(packed);
+    char *room = mesh_buffer_room(out, size);
+    tweetmesh__v1__count_frame__pack(&frame, (uint8_t *)room);
+    room[size] = '\0';
+    out->size += size;
 }
 
 size_t hint_queue_next_frame(struct hint_queue *queue, struct mesh_buffer *out)

@@ -132,24 +132,26 @@ static void established(struct hints *hints, struct lws *wsi)
     lws_callback_on_writable(wsi);
 }
 
-/* One frame per call, as libwebsockets wants it. */
-static int write_frame(struct hints *hints, struct lws *wsi)
+/* Writes what waits for as long as the socket takes it. */
+static int write_frames(struct hints *hints, struct lws *wsi)
 {
     static const uint8_t room[LWS_PRE];
-    mesh_buffer_reset(&hints->frame);
-    mesh_buffer_add(&hints->frame, mesh_bytes_of(room, sizeof(room)));
-    size_t count = hint_queue_next_frame(hints->queue, &hints->frame);
-    if (count == 0) {
-        atomic_store(&hints->idle, true);
-        return 0;
-    }
-    MESH_FAILPOINT("api_answered_before_hint");
-    size_t size = hints->frame.size - LWS_PRE;
-    if (lws_write(wsi, (uint8_t *)hints->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) <
-        (int)size) {
-        return -1;
-    }
-    mesh_metric_add(hints->sent, count);
+    do {
+        mesh_buffer_reset(&hints->frame);
+        mesh_buffer_add(&hints->frame, mesh_bytes_of(room, sizeof(room)));
+        size_t count = hint_queue_next_frame(hints->queue, &hints->frame);
+        if (count == 0) {
+            atomic_store(&hints->idle, true);
+            return 0;
+        }
+        MESH_FAILPOINT("api_answered_before_hint");
+        size_t size = hints->frame.size - LWS_PRE;
+        if (lws_write(wsi, (uint8_t *)hints->frame.data + LWS_PRE, size, LWS_WRITE_BINARY) <
+            (int)size) {
+            return -1;
+        }
+        mesh_metric_add(hints->sent, count);
+    } while (lws_send_pipe_choked(wsi) == 0);
     lws_callback_on_writable(wsi);
     return 0;
 }
@@ -171,7 +173,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         established(hints, wsi);
         return 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
-        return write_frame(hints, wsi);
+        return write_frames(hints, wsi);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         lost(hints, in == NULL ? "cannot connect" : in);
         return 0;

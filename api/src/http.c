@@ -1,86 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
-#include "framing.h"
+#include "head.h"
 #include "listen.h"
+#include "loop.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "route.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-/* libmicrohttpd's memory for one connection. What does not fit it refuses itself, as HTML; so heads
- * are refused here long before. */
-#define CONNECTION_BYTES 16384
 #define HEAD_BYTES_MAX 8192
 #define PATH_BYTES_MAX 2048
 #define THREADS_DEFAULT_MAX 4
 #define DRAIN_POLL_NS 5000000
 #define EXPIRE_US_MAX 1000000
 
+/* One of the threads. */
+struct lane {
+    struct http *http;
+    struct loop *loop;
+};
+
 struct http {
-    struct MHD_Daemon *daemon;
     struct connection_desk connections;
     struct request_desk *requests;
     struct routes *routes;
     atomic_bool closing;
     atomic_size_t in_flight;
     struct mesh_metric *in_flight_level;
+    int listener;
     uint16_t port;
+    size_t lane_count;
+    struct lane lanes[];
 };
 
 /* One request of any route, from its head until libmicrohttpd is done with it. */
 struct exchange {
     struct http *http;
-    struct MHD_Connection *mhd;
+    struct loop *loop;
+    struct loop_waiter waiter; /* with its MHD_Connection */
     struct connection *connection;
     const struct route *route;
     struct request *request; /* NULL: nothing but the route decides the answer */
     const char *method;
     int64_t started_us;
-    size_t ignored_bytes; /* of a body that nobody wants */
+    size_t head_bytes;
+    size_t body_bytes; /* that came, wanted or not */
+    bool chunked;      /* the body has bytes that are not counted */
     bool head_too_large;
     bool path_too_long;
-    bool ended;     /* the body is complete */
-    bool suspended; /* at some time */
-    int status;     /* of the answer; 0: none */
+    bool ended; /* the body is complete */
+    bool waits; /* for outcomes, or has waited */
+    int status; /* of the answer; 0: none */
 };
 
-static void suspend(void *arg)
+static void wait_for_outcomes(void *arg)
 {
     struct exchange *exchange = arg;
-    exchange->suspended = true;
-    MHD_suspend_connection(exchange->mhd);
+    exchange->waits = true;
+    loop_wait(exchange->loop, &exchange->waiter);
 }
 
 static void wake(void *arg)
 {
     struct exchange *exchange = arg;
-    MHD_resume_connection(exchange->mhd);
+    loop_wake(exchange->loop, &exchange->waiter);
 }
 
-static const char *header(struct MHD_Connection *mhd, const char *name)
+/* What the connection has received for this request; CONNECTION_BYTES_UNKNOWN: not known. */
+static size_t bytes_of(const struct exchange *exchange)
 {
-    return MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, name);
+    return exchange->chunked ? CONNECTION_BYTES_UNKNOWN
+                             : exchange->head_bytes + exchange->body_bytes;
 }
 
 /* Queues the answer; its body goes to libmicrohttpd. */
 static enum MHD_Result send_answer(struct exchange *exchange, struct answer *answer,
                                    const char *allow)
 {
-    if (!connection_answers(exchange->connection)) {
+    if (!connection_answers(exchange->connection, bytes_of(exchange))) {
         mesh_buffer_done(&answer->body);
         return MHD_NO;
     }
@@ -103,7 +109,8 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct answer *ans
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     exchange->status = answer->status;
-    enum MHD_Result result = MHD_queue_response(exchange->mhd, (unsigned)answer->status, response);
+    enum MHD_Result result =
+        MHD_queue_response(exchange->waiter.mhd, (unsigned)answer->status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -138,73 +145,80 @@ static enum MHD_Result answer_route(struct exchange *exchange)
     return send_answer(exchange, &answer, NULL);
 }
 
-static struct request *open_request(struct exchange *exchange)
+static struct request *open_request(struct exchange *exchange, const struct head *head)
 {
-    struct MHD_Connection *mhd = exchange->mhd;
-    return request_new(
-        exchange->http->requests,
-        &(struct request_head){.stream = exchange->route->stream,
-                               .stream_index = exchange->route->stream_index,
-                               .content_type = header(mhd, MHD_HTTP_HEADER_CONTENT_TYPE),
-                               .content_encoding = header(mhd, MHD_HTTP_HEADER_CONTENT_ENCODING),
-                               .content_length = header(mhd, MHD_HTTP_HEADER_CONTENT_LENGTH),
-                               .idempotency_key = header(mhd, "Idempotency-Key"),
-                               .traceparent = header(mhd, "traceparent"),
-                               .wake = wake,
-                               .arg = exchange});
+    return request_new(exchange->http->requests,
+                       &(struct request_head){.stream = exchange->route->stream,
+                                              .stream_index = exchange->route->stream_index,
+                                              .content_type = head->content_type,
+                                              .content_encoding = head->content_encoding,
+                                              .content_length = head->content_length,
+                                              .idempotency_key = head->idempotency_key,
+                                              .traceparent = head->traceparent,
+                                              .wake = wake,
+                                              .arg = exchange});
 }
 
-static enum MHD_Result on_head(struct http *http, struct MHD_Connection *mhd, const char *path,
-                               const char *method, void **slot)
+static struct exchange *exchange_new(struct lane *lane, struct MHD_Connection *mhd,
+                                     const char *path, const char *method, int64_t now_us)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct connection *connection = info->socket_context;
-    if (!connection_head_done(connection)) {
-        return MHD_NO;
-    }
+    struct http *http = lane->http;
     struct exchange *exchange = mesh_new(struct exchange);
-    *slot = exchange;
     exchange->http = http;
-    exchange->mhd = mhd;
-    exchange->connection = connection;
+    exchange->loop = lane->loop;
+    exchange->waiter.mhd = mhd;
+    exchange->connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->method = method;
-    exchange->started_us = mesh_clock_mono_us();
+    exchange->started_us = now_us;
     exchange->route = routes_find(http->routes, path);
+    exchange->head_bytes =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+    exchange->head_too_large = exchange->head_bytes > HEAD_BYTES_MAX;
+    exchange->path_too_long = strlen(path) > PATH_BYTES_MAX;
     atomic_fetch_add(&http->in_flight, 1);
     mesh_metric_move(http->in_flight_level, 1);
-    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    exchange->head_too_large = info->header_size > HEAD_BYTES_MAX;
-    exchange->path_too_long = strlen(path) > PATH_BYTES_MAX;
+    return exchange;
+}
+
+static enum MHD_Result on_head(struct lane *lane, struct MHD_Connection *mhd, const char *path,
+                               const char *method, void **slot)
+{
+    int64_t now_us = mesh_clock_mono_us();
+    if (!connection_head_done(
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
+            now_us)) {
+        return MHD_NO;
+    }
+    struct exchange *exchange = exchange_new(lane, mhd, path, method, now_us);
+    *slot = exchange;
+    struct head head = head_read(mhd);
+    exchange->chunked = head.transfer_encoding != NULL;
     if (exchange->head_too_large || exchange->path_too_long ||
         exchange->route->kind != ROUTE_STREAM || !route_takes(exchange->route, method)) {
         return MHD_YES;
     }
-    if (!framing_is_clear(mhd)) {
+    if (head.ambiguous) {
         struct answer answer;
         answer_problem(PROBLEM_AMBIGUOUS, NULL, &answer);
         return send_answer(exchange, &answer, NULL); /* libmicrohttpd then closes the connection */
     }
-    exchange->request = open_request(exchange);
+    exchange->request = open_request(exchange, &head);
     if (!request_answers_early(exchange->request)) {
         return MHD_YES;
     }
-    connection_answers_early(connection);
+    connection_answers_early(exchange->connection);
     return answer_request(exchange);
 }
 
 static enum MHD_Result on_body(struct exchange *exchange, struct mesh_bytes piece)
 {
-    bool good = true;
     if (exchange->status != 0) {
         return MHD_YES; /* answered early; libmicrohttpd throws the rest away */
     }
-    if (exchange->request != NULL) {
-        good = request_body_add(exchange->request, piece);
-    } else {
-        exchange->ignored_bytes += piece.size;
-        good = exchange->ignored_bytes <= BODY_BYTES_MAX;
-    }
+    exchange->body_bytes += piece.size;
+    bool good = exchange->request != NULL ? request_body_add(exchange->request, piece)
+                                          : exchange->body_bytes <= BODY_BYTES_MAX;
     if (!good) {
         exchange->status = problem_status(PROBLEM_TOO_LARGE);
         connection_refuse(exchange->connection, PROBLEM_TOO_LARGE, "a body may have 1048576 bytes");
@@ -223,11 +237,13 @@ static enum MHD_Result on_end(struct exchange *exchange)
         if (!connection_body_done(exchange->connection)) {
             return MHD_NO;
         }
-        request_body_end(exchange->request, suspend);
-        if (exchange->suspended) {
+        request_body_end(exchange->request, wait_for_outcomes);
+        if (exchange->waits) {
             connection_waits(exchange->connection, exchange->request);
-            return MHD_YES; /* called again once it was woken */
+            return MHD_YES; /* called again */
         }
+    } else if (loop_waits(exchange->loop, &exchange->waiter)) {
+        return MHD_YES;
     }
     return answer_request(exchange);
 }
@@ -249,6 +265,19 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     return on_end(exchange);
 }
 
+static void exchange_done(struct exchange *exchange)
+{
+    struct http *http = exchange->http;
+    route_count(exchange->route, exchange->status, mesh_clock_mono_us() - exchange->started_us);
+    connection_request_done(exchange->connection);
+    if (exchange->request != NULL) {
+        request_unref(exchange->request);
+    }
+    free(exchange);
+    mesh_metric_move(http->in_flight_level, -1);
+    atomic_fetch_sub(&http->in_flight, 1);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **slot,
                          enum MHD_RequestTerminationCode why)
 {
@@ -259,22 +288,24 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **slot,
     if (exchange == NULL) {
         return;
     }
-    struct http *http = exchange->http;
-    route_count(exchange->route, exchange->status, mesh_clock_mono_us() - exchange->started_us);
-    connection_request_done(exchange->connection);
-    if (exchange->request != NULL) {
-        request_unref(exchange->request);
-    }
-    free(exchange);
     *slot = NULL;
-    mesh_metric_move(http->in_flight_level, -1);
-    atomic_fetch_sub(&http->in_flight, 1);
+    if (loop_leaves(exchange->loop, &exchange->waiter)) {
+        connection_outlives(exchange->connection); /* what is on its way is counted all the same */
+    } else {
+        exchange_done(exchange);
+    }
+}
+
+/* The outcomes have come, but the client has gone. */
+static void on_left(struct loop_waiter *waiter)
+{
+    exchange_done((struct exchange *)((char *)waiter - offsetof(struct exchange, waiter)));
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http *http = cls;
+    struct http *http = ((struct lane *)cls)->http;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -285,37 +316,47 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **slot,
     }
 }
 
-static uint32_t thread_count(uint32_t wanted)
+/* Half the cores: the other threads, and what shares the machine with us, have the rest. */
+static size_t thread_count(uint32_t wanted)
 {
     if (wanted > 0) {
         return wanted;
     }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 1 ? 1 : cores > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (uint32_t)cores;
+    long half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
+    return half < 1 ? 1 : half > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (size_t)half;
 }
 
-static bool daemon_start(struct http *http, int socket, const struct http_options *options,
-                         struct mesh_error *err)
+static bool lanes_start(struct http *http, const struct http_options *options, size_t count,
+                        struct mesh_error *err)
 {
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
-        on_request, http, MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)thread_count(options->threads), MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)options->idle_s_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_CLIENT_DISCIPLINE_LVL, (int)1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, (int)1, MHD_OPTION_END);
-    if (http->daemon == NULL) {
-        return mesh_fail(err, MESH_UNAVAILABLE, "libmicrohttpd does not start: %s",
-                         strerror(errno));
+    unsigned share = (unsigned)((options->connections_max + count - 1) / count);
+    for (size_t i = 0; i < count; i++) {
+        struct lane *lane = &http->lanes[i];
+        lane->http = http;
+        lane->loop = loop_new(&(struct loop_options){.listener = http->listener,
+                                                     .connections_max = share,
+                                                     .idle_s_max = options->idle_s_max,
+                                                     .on_request = on_request,
+                                                     .on_completed = on_completed,
+                                                     .on_connection = on_connection,
+                                                     .on_left = on_left,
+                                                     .arg = lane},
+                              err);
+        if (lane->loop == NULL) {
+            return false;
+        }
+        http->lane_count++;
+        if (!loop_start(lane->loop, err)) {
+            return false;
+        }
     }
     return true;
 }
 
 struct http *http_new(const struct http_options *options, struct mesh_error *err)
 {
-    struct http *http = mesh_new(struct http);
+    size_t count = thread_count(options->threads);
+    struct http *http = mesh_alloc_zeroed(1, sizeof(*http) + count * sizeof(http->lanes[0]));
     http->requests = options->requests;
     http->connections.deadlines = options->deadlines;
     http->connections.limits = options->limits;
@@ -323,13 +364,8 @@ struct http *http_new(const struct http_options *options, struct mesh_error *err
     http->in_flight_level =
         mesh_gauge("tweetmesh_requests_in_flight", NULL, "HTTP requests without an answer yet.");
     http->routes = routes_new(options->streams, options->openapi);
-    int socket = listen_on(options->host, options->port, &http->port, err);
-    if (socket < 0) {
-        http_free(http, 0);
-        return NULL;
-    }
-    if (!daemon_start(http, socket, options, err)) {
-        close(socket);
+    http->listener = listen_on(options->host, options->port, &http->port, err);
+    if (http->listener < 0 || !lanes_start(http, options, count, err)) {
         http_free(http, 0);
         return NULL;
     }
@@ -366,15 +402,17 @@ void http_free(struct http *http, uint64_t drain_ms)
     if (http == NULL) {
         return;
     }
-    if (http->daemon != NULL) {
-        http_close_connections(http);
-        MHD_socket listener = MHD_quiesce_daemon(http->daemon);
-        connection_desk_close_idle(&http->connections);
-        drain(http, drain_ms);
-        MHD_stop_daemon(http->daemon);
-        if (listener != MHD_INVALID_SOCKET) {
-            close(listener);
-        }
+    http_close_connections(http);
+    for (size_t i = 0; i < http->lane_count; i++) {
+        loop_quiesce(http->lanes[i].loop);
+    }
+    connection_desk_close_idle(&http->connections);
+    drain(http, drain_ms);
+    for (size_t i = 0; i < http->lane_count; i++) {
+        loop_free(http->lanes[i].loop);
+    }
+    if (http->listener >= 0) {
+        close(http->listener);
     }
     connection_desk_done(&http->connections);
     routes_free(http->routes);

@@ -2,8 +2,8 @@
 /*
  * http: the public port: routes, limits and answers, on libmicrohttpd.
  *
- * Threads: a pool of libmicrohttpd's, each with its own epoll; a request stays on its connection's
- * thread and is suspended while its events are on their way. The calls below: main thread.
+ * Threads: one for each loop (loop.h); a request stays on its connection's thread and waits there
+ * while its events are on their way. The calls below: main thread.
  */
 #ifndef API_HTTP_H
 #define API_HTTP_H
@@ -20,7 +20,7 @@ struct http;
 struct http_options {
     const char *host; /* numeric address; read during http_new() */
     uint16_t port;    /* 0: any free one */
-    uint32_t threads; /* 0: one per core, at most 4 */
+    uint32_t threads; /* 0: half the cores, 1 to 4 */
     uint32_t connections_max;
     uint32_t idle_s_max;
     struct connection_limits limits;

@@ -18,6 +18,8 @@
 
 struct link;
 
+#define LINK_TICK_MS 5
+
 struct link_handler {
     void *arg;
     void (*up)(void *arg); /* the server serves: messages may be sent */
@@ -28,7 +30,9 @@ struct link_handler {
     /* The stream ends: no link_send() may be announced any more. One under way still completes. */
     void (*closing)(void *arg);
     void (*down)(void *arg); /* the stream has ended; nothing of it will be heard any more */
-    bool (*tick)(void *arg); /* at least twice a second. False: end the stream */
+    /* At least twice a second, and every LINK_TICK_MS while messages are without a reply. False:
+     * end the stream. */
+    bool (*tick)(void *arg);
 };
 
 /* Starts connecting. `target` is copied. NULL on failure, with *err filled in. */

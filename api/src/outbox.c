@@ -50,6 +50,7 @@ void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us)
         }
     }
     assert(job->open > 0);
+    outbox->waiting_count += job->open;
     TAILQ_INSERT_TAIL(&outbox->waiting, job, entry);
 }
 
@@ -121,6 +122,7 @@ static struct outbox_message *take_waiting(struct outbox *outbox)
     }
     struct outbox_message *message = message_new(outbox->scratch, count);
     message->event_count = MESH_EVENT_COUNT_MAX - room.events;
+    outbox->waiting_count -= message->event_count;
     return message;
 }
 
@@ -153,13 +155,28 @@ static struct outbox_message *take_resend(struct outbox *outbox)
     return NULL;
 }
 
+/* Whether what waits should grow first. A message costs about as much as four events, here and in
+ * grpc-server, and small ones make small batches for Kafka. */
+static bool gathers(const struct outbox *outbox, int64_t now_us)
+{
+    if (outbox->in_flight_count < OUTBOX_YOUNG_MAX ||
+        outbox->waiting_count >= MESH_EVENT_COUNT_MAX) {
+        return false;
+    }
+    const struct outbox_message *message = TAILQ_LAST(&outbox->in_flight, outbox_messages);
+    for (size_t i = 1; i < OUTBOX_YOUNG_MAX; i++) {
+        message = TAILQ_PREV(message, outbox_messages, entry);
+    }
+    return now_us - message->sent_us < OUTBOX_YOUNG_US;
+}
+
 struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us)
 {
     if (outbox->in_flight_count == OUTBOX_IN_FLIGHT_MAX) {
         return NULL;
     }
     struct outbox_message *message = take_resend(outbox);
-    if (message == NULL) {
+    if (message == NULL && !gathers(outbox, now_us)) {
         message = take_waiting(outbox);
     }
     if (message == NULL) {
@@ -338,6 +355,9 @@ bool outbox_withdraw(struct outbox *outbox, struct publish_job *job)
     }
     settle_open(job);
     if (job->next_event < job->events->count) {
+        for (size_t i = job->next_event; i < job->events->count; i++) {
+            outbox->waiting_count -= events_sends(job->events, i);
+        }
         TAILQ_REMOVE(&outbox->waiting, job, entry);
     }
     job->finished = true;

@@ -16,6 +16,11 @@
 
 #define OUTBOX_MESSAGE_BYTES_MAX 3145728 /* grpc-server takes 4 MiB */
 #define OUTBOX_IN_FLIGHT_MAX 64          /* messages without an answer */
+/* With so many messages on their way, events gather for the next one until an answer comes, the
+ * next one is full, or those are no longer young: a partition without a leader keeps back its own
+ * messages only. */
+#define OUTBOX_YOUNG_MAX 2
+#define OUTBOX_YOUNG_US 10000
 
 TAILQ_HEAD(outbox_jobs, publish_job);
 
@@ -40,6 +45,7 @@ TAILQ_HEAD(outbox_messages, outbox_message);
 
 struct outbox {
     struct outbox_jobs waiting;
+    size_t waiting_count;             /* their events that are in no message yet */
     struct outbox_messages resend;    /* broken streams left these without an answer */
     struct outbox_messages in_flight; /* on the present stream, oldest first */
     size_t in_flight_count;
@@ -51,8 +57,9 @@ struct outbox {
 void outbox_init(struct outbox *outbox);
 /* Queues a job. */
 void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us);
-/* The next message to send, now in flight; NULL: nothing waits, or too much is in flight. It stays
- * the outbox's. */
+/* The next message to send, now in flight; NULL: nothing waits, it gathers, or too much is in
+ * flight. To be asked after each change, and every few milliseconds while something is in flight.
+ * The message stays the outbox's. */
 struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us);
 /* Views of a message's wire bytes, one per segment, in parts[0..segment_count). */
 void outbox_parts(const struct outbox_message *message, struct mesh_bytes *parts);

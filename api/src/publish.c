@@ -145,7 +145,7 @@ static bool on_reply(void *arg, struct mesh_bytes message)
     int64_t sent_us = 0;
     pthread_mutex_lock(&publish->mutex);
     bool good = outbox_reply(&publish->outbox, reply, &finished, &sent_us);
-    /* A full table of messages in flight holds sends back; now there is room. */
+    /* Events gather while messages are on their way; now there is one less. */
     pump_and_unlock(publish);
     tweetmesh__v1__publish_reply__free_unpacked(reply, NULL);
     if (good) {
@@ -177,7 +177,7 @@ static bool on_tick(void *arg)
         outbox_withdraw_waiting(&publish->outbox, &finished);
     }
     bool good = !stalled(publish);
-    pthread_mutex_unlock(&publish->mutex);
+    pump_and_unlock(publish); /* messages in flight get old, and hold nothing back any more */
     report(publish, &finished);
     return good;
 }

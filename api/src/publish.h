@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * publish: hands the events of requests to grpc-server over one bidirectional stream, in messages
- * that form by themselves: whatever waits while a message is being sent is the next message.
+ * that form by themselves: whatever gathers while a message is being sent, or two are on their way,
+ * is the next message.
  *
  * Threads: publish_submit() and publish_withdraw() from any thread; neither blocks. A submitter
- * that finds no send under way sends itself, so that an event alone needs no wake-up; else the
- * completion-queue thread sends when the send before has ended.
+ * that finds neither sends itself, so that an event alone needs no wake-up; else the
+ * completion-queue thread sends when the send before has ended or a reply has come.
  */
 #ifndef API_PUBLISH_H
 #define API_PUBLISH_H

@@ -31,21 +31,52 @@ struct request {
     struct publish_job job;
 };
 
+/* So many looks after the last event nothing of it is seen any more. */
+#define IDLE_LOOKS (ADMISSION_LOOKS + 1)
+
+static int64_t next_look_us(const struct request_desk *desk, int64_t now_us)
+{
+    return now_us + desk->wait_us_max / ADMISSION_LOOKS;
+}
+
+/* Whether there is nothing to look at until wake_look(): else an idle api would wake up for it ten
+ * times a second. */
+static bool may_rest(struct request_desk *desk, bool idle)
+{
+    desk->idle_looks = idle ? desk->idle_looks + 1 : 0;
+    if (desk->idle_looks < IDLE_LOOKS) {
+        return false;
+    }
+    desk->idle_looks = 0;
+    atomic_store(&desk->looks_rest, true);
+    /* An event that came meanwhile may have found them awake: then whoever is first goes on. */
+    return atomic_load(&desk->events) == 0 || !atomic_exchange(&desk->looks_rest, false);
+}
+
+/* After an event was counted. */
+static void wake_look(struct request_desk *desk)
+{
+    if (atomic_load(&desk->looks_rest) && atomic_exchange(&desk->looks_rest, false)) {
+        deadline_arm(desk->deadlines, &desk->look, next_look_us(desk, mesh_clock_mono_us()));
+    }
+}
+
 /* On the deadline thread. */
 static int64_t on_look(struct deadline *deadline, int64_t now_us)
 {
     struct request_desk *desk =
         (struct request_desk *)((char *)deadline - offsetof(struct request_desk, look));
     int64_t oldest_us = publish_oldest_us(desk->publish);
-    admission_look(&desk->admission, &(struct admission_look){
-                                         .now_us = now_us,
-                                         .stored = atomic_load(&desk->stored),
-                                         .refused = (uint64_t)mesh_metric_value(desk->limit_wait),
-                                         .in_flight = atomic_load(&desk->events),
-                                         .waiting_us = oldest_us == 0 ? 0 : now_us - oldest_us,
-                                     });
+    struct admission_look look = {
+        .now_us = now_us,
+        .stored = atomic_load(&desk->stored),
+        .refused = (uint64_t)mesh_metric_value(desk->limit_wait),
+        .in_flight = atomic_load(&desk->events),
+        .waiting_us = oldest_us == 0 ? 0 : now_us - oldest_us,
+    };
+    admission_look(&desk->admission, &look);
     mesh_metric_set(desk->admitted_max, (int64_t)atomic_load(&desk->admission.limit));
-    return now_us + desk->wait_us_max / ADMISSION_LOOKS;
+    return may_rest(desk, look.in_flight == 0 && oldest_us == 0) ? 0 : next_look_us(desk, now_us);
 }
 
 static void limits_init(struct request_desk *desk)
@@ -61,7 +92,7 @@ static void limits_init(struct request_desk *desk)
     int64_t now_us = mesh_clock_mono_us();
     admission_init(&desk->admission, desk->wait_us_max, desk->events_max, now_us);
     desk->look = (struct deadline){.late = on_look};
-    deadline_arm(desk->deadlines, &desk->look, now_us + desk->wait_us_max / ADMISSION_LOOKS);
+    deadline_arm(desk->deadlines, &desk->look, next_look_us(desk, now_us));
 }
 
 void request_desk_init(struct request_desk *desk)
@@ -283,6 +314,7 @@ static void submit(struct request *request, void (*suspend)(void *arg))
     request->events_reserved = request->events.count - request->events.refused;
     atomic_fetch_add(&desk->events, request->events_reserved);
     mesh_metric_move(desk->events_level, (int64_t)request->events_reserved);
+    wake_look(desk);
 
     set_state(request, REQUEST_WAITING);
     suspend(request->arg);

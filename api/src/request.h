@@ -51,6 +51,8 @@ struct request_desk {
     atomic_uint_fast64_t stored; /* events, since the start */
     struct admission admission;
     struct deadline look; /* of admission */
+    unsigned idle_looks;  /* in a row */
+    atomic_bool looks_rest;
     struct mesh_metric *events_level;
     struct mesh_metric *bytes_level;
     struct mesh_metric *limit_bytes;

@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define STREAM_NAME_MAX 63
-
 enum wire_type { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 /* Numbers in ingest.proto. All are below 16, so a tag is one byte. */
@@ -32,25 +30,27 @@ static size_t put_bytes(uint8_t *out, unsigned field, const char *text, size_t t
 
 void wire_add_event(struct mesh_buffer *out, const struct wire_event *event)
 {
-    uint8_t fields[(2 + STREAM_NAME_MAX) + (2 + MESH_ID_LENGTH) + (1 + MESH_VARINT_SIZE_MAX) +
-                   (2 + MESH_TRACEPARENT_LENGTH) + (1 + MESH_VARINT_SIZE_MAX)];
-    size_t size = 0;
-    size += put_bytes(fields + size, EVENT_STREAM, event->stream, strlen(event->stream));
-    size += put_bytes(fields + size, EVENT_ID, event->id->text, MESH_ID_LENGTH);
-    fields[size++] = tag(EVENT_RECEIVED_AT, WIRE_VARINT);
-    size += mesh_varint_write(fields + size, (uint64_t)event->received_at_ms);
-    size +=
-        put_bytes(fields + size, EVENT_TRACEPARENT, event->traceparent, strlen(event->traceparent));
-    fields[size++] = tag(EVENT_PAYLOAD, WIRE_BYTES);
-    size += mesh_varint_write(fields + size, event->payload.size);
+    const size_t stream_size = strlen(event->stream);
+    const uint64_t received_at = (uint64_t)event->received_at_ms;
+    const size_t size = 2 + stream_size + 2 + MESH_ID_LENGTH + 1 + mesh_varint_size(received_at) +
+                        2 + MESH_TRACEPARENT_LENGTH + 1 + mesh_varint_size(event->payload.size) +
+                        event->payload.size;
+    uint8_t *room = (uint8_t *)mesh_buffer_room(out, 1 + MESH_VARINT_SIZE_MAX + size);
+    uint8_t *at = room;
 
-    uint8_t head[1 + MESH_VARINT_SIZE_MAX];
-    head[0] = tag(REQUEST_EVENTS, WIRE_BYTES);
-    size_t head_size = 1 + mesh_varint_write(head + 1, size + event->payload.size);
-
-    mesh_buffer_add(out, mesh_bytes_of(head, head_size));
-    mesh_buffer_add(out, mesh_bytes_of(fields, size));
-    mesh_buffer_add(out, event->payload);
+    *at++ = tag(REQUEST_EVENTS, WIRE_BYTES);
+    at += mesh_varint_write(at, size);
+    at += put_bytes(at, EVENT_STREAM, event->stream, stream_size);
+    at += put_bytes(at, EVENT_ID, event->id->text, MESH_ID_LENGTH);
+    *at++ = tag(EVENT_RECEIVED_AT, WIRE_VARINT);
+    at += mesh_varint_write(at, received_at);
+    at += put_bytes(at, EVENT_TRACEPARENT, event->traceparent, MESH_TRACEPARENT_LENGTH);
+    *at++ = tag(EVENT_PAYLOAD, WIRE_BYTES);
+    at += mesh_varint_write(at, event->payload.size);
+    memcpy(at, event->payload.data, event->payload.size);
+    at += event->payload.size;
+    *at = '\0';
+    out->size += (size_t)(at - room);
 }
 
 size_t wire_write_sequence(uint8_t out[static WIRE_SEQUENCE_SIZE_MAX], uint64_t sequence)

@@ -18,7 +18,7 @@
 struct wire_event {
     const char *stream;
     const struct mesh_id *id;
-    const char *traceparent;
+    const char *traceparent; /* MESH_TRACEPARENT_LENGTH characters */
     int64_t received_at_ms;
     struct mesh_bytes payload;
 };

@@ -58,7 +58,7 @@ static int start(void **state, struct connection_limits limits, uint32_t reply_m
     openapi_write(f->streams, &f->openapi);
     f->http = http_new(&(struct http_options){.host = "127.0.0.1",
                                               .threads = 2,
-                                              .connections_max = 100,
+                                              .connections_max = 500,
                                               .idle_s_max = 30,
                                               .limits = limits,
                                               .streams = f->streams,

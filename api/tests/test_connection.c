@@ -77,7 +77,7 @@ static void let_time_pass(void)
 static void test_given_up_is_not_worked_on(void **state)
 {
     (void)state;
-    assert_true(connection_head_done(test.connection));
+    assert_true(connection_head_done(test.connection, mesh_clock_mono_us()));
     support_wait(is_answered, NULL);
     assert_false(connection_body_done(test.connection));
 }
@@ -85,11 +85,11 @@ static void test_given_up_is_not_worked_on(void **state)
 static void test_worked_on_is_not_given_up(void **state)
 {
     (void)state;
-    assert_true(connection_head_done(test.connection));
+    assert_true(connection_head_done(test.connection, mesh_clock_mono_us()));
     assert_true(connection_body_done(test.connection));
     let_time_pass();
     assert_false(is_answered(NULL));
-    assert_true(connection_answers(test.connection));
+    assert_true(connection_answers(test.connection, 0));
 }
 
 static void test_what_lies_unread_is_not_late(void **state)
@@ -97,7 +97,7 @@ static void test_what_lies_unread_is_not_late(void **state)
     (void)state;
     char byte = 0;
     assert_int_equal(send(test.client, "x", 1, 0), 1);
-    assert_true(connection_head_done(test.connection));
+    assert_true(connection_head_done(test.connection, mesh_clock_mono_us()));
     let_time_pass();
     assert_false(is_answered(NULL));
     assert_int_equal(recv(test.server, &byte, 1, 0), 1);

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import http.client
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
 
 from bench.driver.goals import GOALS
 from bench.driver.pace import Pace
@@ -14,6 +20,10 @@ from bench.driver.pipeline import ACCEPTING, Pipeline, Setup
 from bench.driver.row import Row, void_row
 from bench.driver.site import Site
 from stack.process import StackError
+
+# Of what is measured, or of the way to it: this experiment is void, the others go on. All else is our own error.
+FAILURES = (StackError, OSError, ValueError, KeyError, subprocess.SubprocessError, http.client.HTTPException)
+FAILURES += (KafkaException, RedisError, PyMongoError)
 
 
 @dataclass
@@ -47,7 +57,7 @@ class Experiment(ABC):
         asked = [goal for goal in GOALS if goal.id in wanted and goal.id in self.ids]
         try:
             found = {row.goal.name: row for row in self.run(site, wanted)}
-        except (StackError, OSError, ValueError, KeyError) as error:
+        except FAILURES as error:
             first = (str(error).splitlines() or [""])[0]
             reason = f"{type(error).__name__}: {first}"
             return [void_row(goal, reason) for goal in asked]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.driver.audit import Stream, audited
+from bench.driver.bare_kafka import log_bytes
 from bench.driver.corpus import BATCH
 from bench.driver.site import PARTITIONS, Site, declared_stream
 from bench.driver.tools import Sink
@@ -54,10 +55,13 @@ class Load:
     cpu: dict[str, float]  # seconds, by program and server
     latency: dict[str, dict]  # openloop's "acked", of the first pod
     client_cpu: float
+    in_time: int | None = None  # events that were answered within the seconds; None: not told
+    redis: dict[str, int] = field(default_factory=dict)  # bytes in, out and into its file, as stores.Redis says
 
     @property
     def per_s(self) -> float:
-        return self.events / self.seconds
+        """What was under way at the end is left out: it was answered after the clock had stopped."""
+        return (self.events if self.in_time is None else self.in_time) / self.seconds
 
     def us_per_event(self, *programs: str) -> float:
         if self.events == 0:
@@ -205,12 +209,13 @@ class Pipeline:
             return self.site.tools.openloop(program.ports["http"], target.path, bodies, seconds=seconds, **given)
 
         pids = self.pids()
-        before = cpu_of(pids)
+        before, redis = cpu_of(pids), self.site.redis.traffic()
         with ThreadPoolExecutor(pods) as pool:
             found = list(pool.map(one, self.programs("api")[:pods]))
         load = self._account(found, batch, target)
         self._wait_hints(target)
         load.cpu = used(before, cpu_of(pids))
+        load.redis = grown(redis, self.site.redis.traffic())
         return load
 
     def _account(self, found: list[dict], batch: int, target: Stream) -> Load:
@@ -226,7 +231,7 @@ class Pipeline:
         target.acked += events
         seconds = max(figures["seconds"] for figures in found)
         client = sum(figures["cpu_s"] for figures in found) / len(found)  # told for all that ran at once
-        return Load(events, seconds, refused, {}, found[0]["acked"], client)
+        return Load(events, seconds, refused, {}, found[0]["acked"], client, in_time(found, batch))
 
     def warm(self, **how: object) -> None:
         self.load(self.site.pace.warm_s, **how)
@@ -261,6 +266,13 @@ class Pipeline:
     def written(self) -> int:
         return sum(self.site.kafka.written(stream.topic, stream.partitions) for stream in self.streams)
 
+    def log_bytes(self) -> float:
+        """What an event of the first stream takes in Kafka's log."""
+        broker = self.site.servers.kafka
+        return log_bytes(broker, self.stream.topic) / max(
+            1, self.site.kafka.written(self.stream.topic, self.stream.partitions)
+        )
+
     def lag(self) -> int:
         """Records in Kafka that are not archived and settled yet."""
         settled = self.settled()
@@ -286,6 +298,18 @@ class Pipeline:
             return "; ".join([*self.doubts, *audited(self.mesh, self.streams, self.archived if self.sink else None)])
         except StackError as error:
             return str(error).splitlines()[0]
+
+
+def in_time(found: list[dict], batch: int) -> int | None:
+    """Events that were acknowledged before the end of the load; None where it did not last whole seconds."""
+    if any(figures["seconds"] != int(figures["seconds"]) for figures in found):
+        return None
+    return batch * sum(sum(figures["acked_by_second"][: int(figures["seconds"])]) for figures in found)
+
+
+def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """By how much; 0 for a file that was written anew meanwhile."""
+    return {name: max(0, after[name] - before[name]) for name in before}
 
 
 def values_file(pipeline: Pipeline) -> Path:

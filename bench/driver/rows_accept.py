@@ -30,6 +30,16 @@ def cpu_behind(loads: Sequence[Load]) -> dict[str, float]:
     return {name: round(median([load.cpu_us()[name] for load in loads]), 2) for name in loads[0].cpu_us()}
 
 
+def bytes_behind(pipeline: Pipeline, loads: Sequence[Load], batch: int) -> dict[str, float]:
+    """Per event: the request's body, the record in Kafka's log, what Redis was sent, answered and wrote to its file."""
+    body = pipeline.site.corpus.of(batch)
+    lines = body.read_bytes().count(b"\n")
+    told = {"body": body.stat().st_size / lines / batch, "kafka log": pipeline.log_bytes()}
+    for name in loads[0].redis:
+        told[f"redis {name}"] = median([load.redis[name] / max(1, load.events) for load in loads])
+    return {name: round(value, 1) for name, value in told.items()}
+
+
 def producer_behind(runs: Sequence[dict]) -> dict[str, float]:
     return {
         "bare CPU µs/event": round(median([run["cpu_us_per_event"] for run in runs]), 2),
@@ -64,6 +74,7 @@ class Singles(Experiment):
                     site.say(f"  round {number + 1}: {self._last()}")
             finally:
                 http.stop()
+            self._bytes = bytes_behind(pipeline, self._loads, 1)
         site.peaks.per_s[1] = median([load.per_s for load in self._loads])
         return verdict.of(self._rows())
 
@@ -88,7 +99,9 @@ class Singles(Experiment):
 
     def _rows(self) -> list[Row]:
         loads = self._loads
-        behind = {"CPU µs/event": cpu_behind(loads), "bare requests/s": round(median(self._http_per_s))}
+        behind = {"CPU µs/event": cpu_behind(loads), "bytes/event": self._bytes}
+        behind |= {"events/s": round(median([load.per_s for load in loads]))}
+        behind |= {"bare requests/s": round(median(self._http_per_s))}
         rows = [
             ratio_row("P1", [load.us_per_event("api") for load in loads], self._http, "µs", **behind),
             ratio_row("P2", [load.us_per_event(*HOPS) for load in loads], self._http, "µs", **behind),
@@ -114,6 +127,7 @@ class Batches(Experiment):
     def run(self, site: Site, wanted: Sequence[str]) -> list[Row]:
         self._loads: list[Load] = []
         self._figures: dict[str, list[dict]] = defaultdict(list)
+        self._bytes: dict[str, float] = {}
         streamed, accepted = "P5" in wanted, bool({"P3", "P4"} & set(wanted))
         compared = streamed or "P3" in wanted
         verdict = Verdict()
@@ -130,6 +144,8 @@ class Batches(Experiment):
                 if streamed:
                     self._figures["stream"].append(pipeline.publish(seconds=site.pace.seconds))
                 site.say(f"  round {number + 1}: {self._last()}")
+            if self._loads:
+                self._bytes = bytes_behind(pipeline, self._loads, BATCH)
         if self._loads:
             site.peaks.per_s[BATCH] = median([load.per_s for load in self._loads])
         return verdict.of(self._rows())
@@ -144,8 +160,9 @@ class Batches(Experiment):
         bare = [run["events_per_s"] for run in self._figures["bare"]]
         loads = self._loads
         if loads:
-            cpu = cpu_behind(loads)
-            rows.append(plain_row("P4", [load.us_per_event(*GATEWAY) for load in loads], **{"CPU µs/event": cpu}))
+            cpu = {"CPU µs/event": cpu_behind(loads), "bytes/event": self._bytes}
+            cpu |= {"events/s": round(median([load.per_s for load in loads]))}
+            rows.append(plain_row("P4", [load.us_per_event(*GATEWAY) for load in loads], **cpu))
         if loads and bare:
             behind = {"refused": sum(load.refused for load in loads)} | producer_behind(self._figures["bare"])
             rows.append(ratio_row("P3", [load.per_s for load in loads], bare, "/s", **behind))

@@ -12,18 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import bson
+import pymongo
+
 from bench.driver.bare_archive import insert_bare
 from bench.driver.experiment import Experiment, Verdict, audited
 from bench.driver.figures import median
 from bench.driver.pace import Pace
-from bench.driver.pipeline import Pipeline, Setup, values_file
+from bench.driver.pipeline import DATABASE, Pipeline, Setup, grown, values_file
 from bench.driver.row import Row, plain_row, ratio_row
 from bench.driver.site import Site
-from stack.process import StackError, cpu_seconds, poll_until
+from bench.driver.watch import cpu_of, used
+from stack.process import StackError, poll_until
 
 FILLING = ("ws-redis", "grpc-server")  # the second takes the events; the consumer comes and goes
 START_SECONDS = 60
 WARM_DOCUMENTS = 5000
+SAMPLE = 500  # documents, to know their size
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Drain:
 
     documents: int
     seconds: float
-    cpu_s: float
-    server_cpu_s: float  # of the archive
+    cpu: dict[str, float]  # seconds, by program and server
+    redis: dict[str, int]  # bytes in, out and into its file
 
     @property
     def per_s(self) -> float:
@@ -41,7 +46,10 @@ class Drain:
 
     @property
     def us_per_document(self) -> float:
-        return 1e6 * self.cpu_s / self.documents
+        return self.us("kafka-consumer")
+
+    def us(self, process: str) -> float:
+        return 1e6 * self.cpu[process] / self.documents
 
 
 def fill_and_drain(pipeline: Pipeline, documents: int) -> Drain:
@@ -52,16 +60,16 @@ def fill_and_drain(pipeline: Pipeline, documents: int) -> Drain:
     start, end = pipeline.settled(), pipeline.written()
     consumer = pipeline["kafka-consumer"]
     consumer.launch()
-    archive = (pipeline.sink or pipeline.site.servers.mongo).pid
+    pids, redis = pipeline.pids(), pipeline.site.redis
     first = _settled_beyond(pipeline, start)
-    began, cpu, archive_cpu = time.monotonic(), cpu_seconds(consumer.pid), cpu_seconds(archive)
+    began, cpu, traffic = time.monotonic(), cpu_of(pids), redis.traffic()
     for _ in poll_until(60 + documents / 1000, 0.005):
         if pipeline.settled() >= end:
             break
     else:
         raise StackError(f"{pipeline.settled() - start:,} of {end - start:,} documents archived in time")
     seconds = time.monotonic() - began
-    drain = Drain(end - first, seconds, cpu_seconds(consumer.pid) - cpu, cpu_seconds(archive) - archive_cpu)
+    drain = Drain(end - first, seconds, used(cpu, cpu_of(pids)), grown(traffic, redis.traffic()))
     consumer.wait_ready()
     pipeline.stop_consumer()
     if drain.documents <= 0 or seconds <= 0:
@@ -100,7 +108,14 @@ class Archive(Experiment):
                     f"{ours.us_per_document:.2f} µs; bare {bare['docs_per_s']:,.0f}/s, {bare['cpu_us_per_doc']:.2f} µs"
                 )
                 site.say(f"  round {number + 1}: {ours.per_s:,.0f} documents/s, {told}")
+            self._document = document_bytes(pipeline)
         return verdict.of(self.compared(drains, bares))
+
+    def behind(self, drains: list[Drain], bares: list[dict]) -> dict[str, object]:
+        figures = behind(drains, bares)
+        if self._document is not None:
+            figures["bytes/document"] |= {"document": self._document}
+        return figures
 
     def bare_round(self, pipeline: Pipeline, values: Path) -> dict:
         raise NotImplementedError
@@ -109,11 +124,26 @@ class Archive(Experiment):
         raise NotImplementedError
 
 
-def behind(drains: list[Drain], bares: list[dict]) -> dict[str, float]:
+def document_bytes(pipeline: Pipeline) -> float | None:
+    """A document as BSON, on the average of some; None where the archive keeps none."""
+    if pipeline.sink:
+        return None
+    with pymongo.MongoClient(pipeline.site.servers.mongo.url) as client:
+        found = [len(bson.encode(each)) for each in client[DATABASE][pipeline.stream.collection].find().limit(SAMPLE)]
+    return round(sum(found) / len(found), 1) if found else None
+
+
+def behind(drains: list[Drain], bares: list[dict]) -> dict[str, object]:
+    each = {name: round(median([drain.us(name) for drain in drains]), 2) for name in drains[0].cpu}
+    redis = {
+        f"redis {name}": round(median([drain.redis[name] / drain.documents for drain in drains]), 1)
+        for name in drains[0].redis
+    }
     return {
+        "every process' CPU µs/document": each,
+        "bytes/document": redis,
         "CPU µs/document": round(median([drain.us_per_document for drain in drains]), 2),
         "bare CPU µs/document": round(median([bare["cpu_us_per_doc"] for bare in bares]), 2),
-        "archive CPU µs/document": round(median([1e6 * each.server_cpu_s / each.documents for each in drains]), 2),
         "documents/s": round(median([drain.per_s for drain in drains])),
         "bare documents/s": round(median([bare["docs_per_s"] for bare in bares])),
     }
@@ -138,7 +168,7 @@ class ArchiveReal(Archive):
 
     def compared(self, drains: list[Drain], bares: list[dict]) -> list[Row]:
         ours = [drain.per_s for drain in drains]
-        return [ratio_row("P6", ours, [bare["docs_per_s"] for bare in bares], "/s", **behind(drains, bares))]
+        return [ratio_row("P6", ours, [bare["docs_per_s"] for bare in bares], "/s", **self.behind(drains, bares))]
 
 
 class ArchiveSink(Archive):
@@ -161,7 +191,7 @@ class ArchiveSink(Archive):
         )
 
     def compared(self, drains: list[Drain], bares: list[dict]) -> list[Row]:
-        figures = behind(drains, bares)
+        figures = self.behind(drains, bares)
         ours = [drain.us_per_document for drain in drains]
         return [
             ratio_row("P6b-cpu", ours, [bare["cpu_us_per_doc"] for bare in bares], "µs", **figures),

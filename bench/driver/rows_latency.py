@@ -62,11 +62,14 @@ class Latency(Experiment):
             load = self._probed(pipeline, rate)
         else:
             load = pipeline.load(pace.seconds, rate=rate, connections=OPEN_CONNECTIONS)
-        if load.events < KEPT_UP * rate * pace.seconds:
+        if load.per_s < KEPT_UP * rate:
             self._void = f"at {share} % of the peak only {load.per_s:,.0f} of {rate:,.0f} events/s were accepted"
         self._ours[share].append(load.latency["ms_since_due"])
         # A queue for a second of events, and no limit of its own: an open loop.
         found = site.produce_bare(values, pace.seconds, warm=True, rate=float(round(rate)), linger_us=site.linger_us)
+        if found["events_per_s"] < KEPT_UP * rate:
+            told = f"the bare producer reached only {found['events_per_s']:,.0f} of {rate:,.0f} events/s"
+            self._void = f"at {share} % of the peak {told}"
         self._bare[share].append(found["latency_ms"])
 
     def _probed(self, pipeline: Pipeline, rate: float) -> Load:

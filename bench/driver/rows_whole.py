@@ -66,7 +66,8 @@ class Watch:
 
 def keeps_up(rate: float, seconds: float, load: Load, watch: Watch) -> bool:
     """rate: events/s that were offered."""
-    return load.events >= KEPT_UP * rate * seconds and load.refused == 0 and watch.grown() <= LAG_S * rate
+    good = load.events >= KEPT_UP * rate * seconds and load.per_s >= KEPT_UP * rate
+    return good and load.refused == 0 and watch.grown() <= LAG_S * rate
 
 
 class Sustained(Experiment):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.driver.bare_kafka import PARTITIONS, BareKafka
 from bench.driver.corpus import Corpus
 from bench.driver.pace import Pace
 from bench.driver.stores import Kafka, Redis
@@ -15,7 +16,6 @@ from bench.driver.tools import Tools, run_text
 from stack.component import Home
 from stack.mesh import PROJECT, Mesh, Options
 
-PARTITIONS = 4
 # Deleted topics give their disk back at once; segments of a size that is written in about a second.
 BROKER = {"log.segment.delete.delay.ms": "1000", "log.segment.bytes": str(256 << 20)}
 Say = Callable[[str], None]
@@ -51,7 +51,7 @@ class Site:
         self.corpus: Corpus
         self.kafka: Kafka
         self.redis: Redis
-        self._topics = 0
+        self.bare: BareKafka
 
     def start(self) -> Site:
         self.servers.erase()
@@ -61,6 +61,7 @@ class Site:
             self.corpus = Corpus.write(self.home.folder)
             self.kafka = Kafka(self.servers.kafka.url)
             self.redis = Redis(self.servers.redis.url)
+            self.bare = BareKafka(self.tools, self.kafka, self.servers.kafka)
             self._warm_broker()
         except BaseException:
             self.close()
@@ -80,15 +81,9 @@ class Site:
 
     def produce_bare(self, values: Path, seconds: float, *, warm: bool = False, **options: object) -> dict:
         """One run of the bare producer, idempotent, acks=all, into a topic of its own, which goes with it."""
-        self._topics += 1
-        topic = f"bare-{self._topics}"
-        self.kafka.create(topic, PARTITIONS)
         if warm:
             options["warmup"] = self.pace.warm_s
-        try:
-            return self.tools.producer(self.kafka.brokers, topic, values, seconds=seconds, **options)
-        finally:
-            self.kafka.delete(topic)
+        return self.bare.produce(values, seconds=seconds, **options)
 
     def server_pids(self) -> dict[str, int]:
         servers = self.servers

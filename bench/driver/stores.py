@@ -95,5 +95,11 @@ class Redis:
             return True
         return bits is not None and bool(bits[bit // 8] & (0x80 >> bit % 8))
 
+    def traffic(self) -> dict[str, int]:
+        """Bytes since it started: of all commands, of all answers, and of the append-only file."""
+        told = self._client.info("everything")
+        names = {"in": "total_net_input_bytes", "out": "total_net_output_bytes", "aof": "aof_current_size"}
+        return {name: int(told.get(field, 0)) for name, field in names.items()}
+
     def forget(self, *keys: str) -> None:
         self._client.delete(*keys)

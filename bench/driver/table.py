@@ -77,10 +77,10 @@ def whole(rows: Sequence[Row]) -> list[str]:
     return [*lines, "", f"  {summary}", *([f"  not ok: {', '.join(bad)}"] if bad else [])]
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """{"rows": […]}; what is infinite or was not measured is null."""
+def as_json(rows: Sequence[Row], **more: object) -> str:
+    """{"rows": […]}; what is infinite or was not measured is null. more: members beside the rows."""
     found = [{key: _finite(value) for key, value in row.as_dict().items()} for row in rows]
-    return json.dumps({"rows": found}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps({"rows": found} | more, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: object) -> object:

@@ -44,9 +44,13 @@ class Tools:
         words: list[object] = ["--port", port, "--path", path, "--bodies", bodies, "--seconds", f"{seconds:g}"]
         return self.run("openloop", *words, *as_options(options), seconds=seconds + float(options.get("drain", 12)))
 
-    def producer(self, brokers: str, topic: str, values: Path, *, seconds: float, **options: object) -> dict:
-        words: list[object] = ["--brokers", brokers, "--topic", topic, "--values", values, "--seconds", f"{seconds:g}"]
-        figures = self.run("bench-producer", *words, "--json", *as_options(options), seconds=seconds + 60)
+    def producer(
+        self, brokers: str, topic: str, values: Path, *, seconds: float = 0, count: int = 0, **options: object
+    ) -> dict:
+        """Either seconds or count; options: in_flight, rate, linger_us …"""
+        words: list[object] = ["--brokers", brokers, "--topic", topic, "--values", values, "--json"]
+        words += ["--count", count] if count else ["--seconds", f"{seconds:g}"]
+        figures = self.run("bench-producer", *words, *as_options(options), seconds=seconds + count / 10_000 + 60)
         if figures["failed"]:
             raise StackError(f"bench-producer: {figures['failed']} events were not stored")
         return figures

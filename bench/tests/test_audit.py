@@ -8,6 +8,9 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from confluent_kafka import KafkaException
+from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
 
 from bench.driver.audit import Stream, audited, faults_of
 from bench.driver.experiment import Experiment, Verdict
@@ -108,6 +111,11 @@ def test_a_failed_experiment_voids_its_rows_and_says_why() -> None:
     rows = Fake(StackError("api ended\nwith a long log")).rows(None, ("P4", "P8"))
     assert [row.void for row in rows] == ["StackError: api ended"] * 2
     assert not any(row.ok for row in rows)
+
+
+@pytest.mark.parametrize("error", [RedisError("away"), KafkaException("away"), PyMongoError("away")])
+def test_a_server_that_fails_voids_its_rows_and_no_others(error: Exception) -> None:
+    assert "away" in Fake(error).rows(None, ("P4",))[0].void
 
 
 def test_a_row_that_is_missing_is_void() -> None:

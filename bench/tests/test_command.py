@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,16 @@ def test_an_unknown_row_ends_with_2_and_runs_nothing() -> None:
     assert done.returncode == 2 and "P99" in done.stderr and not done.stdout
 
 
-@pytest.mark.parametrize("wrong", [("--rounds", "0"), ("--seconds", "-1"), ("--rounds", "x")])
+@pytest.mark.parametrize(
+    "wrong", [("--rounds", "0"), ("--seconds", "-1"), ("--rounds", "x"), ("--kafka",), ("--kafka", "--only", "P1")]
+)
 def test_rounds_of_nothing_are_refused(wrong: tuple[str, str]) -> None:
     assert mesh_bench("--list", *wrong).returncode == 2
+
+
+def test_figures_that_are_no_figures_of_the_bench_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    assert "figures.json" in mesh_bench("--write-docs", str(file)).stderr
+    file.write_text('{"rows": []}')
+    done = mesh_bench("--write-docs", str(file))
+    assert done.returncode == 1 and "was not written by ./mesh bench --json" in done.stderr

@@ -7,10 +7,11 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bench.driver import corpus, tools
+from bench.driver import bare_kafka, corpus, pipeline, tools
 from bench.driver.pipeline import Load
 from bench.driver.rows_scale import POINTS, SERIES
 from bench.driver.rows_whole import Watch, keeps_up
@@ -73,6 +74,68 @@ def test_cpu_per_event_is_that_of_all_instances_of_a_program() -> None:
     assert load(1000).per_s == 500
     with pytest.raises(StackError, match="no event"):
         load(0).us_per_event("api")
+
+
+def test_what_is_answered_after_the_end_is_no_part_of_the_rate() -> None:
+    assert load(1000, in_time=900).per_s == 450
+    late = {"seconds": 2.0, "acked_by_second": [5, 4, 1]}
+    assert pipeline.in_time([late], 100) == 900
+    assert pipeline.in_time([late, late], 1) == 18
+    assert pipeline.in_time([{"seconds": 0.5, "acked_by_second": [5]}], 1) is None
+
+
+def test_answers_that_come_too_late_are_falling_behind() -> None:
+    assert not keeps_up(1000, 2, load(2000, in_time=1900), watch([0] * 6))
+
+
+def test_a_file_that_was_written_anew_has_not_grown() -> None:
+    assert pipeline.grown({"in": 5, "aof": 900}, {"in": 9, "aof": 20}) == {"in": 4, "aof": 0}
+
+
+def test_the_log_is_that_of_one_topic_without_its_indexes(tmp_path: Path) -> None:
+    for folder, size in (("bare-1-0", 10), ("bare-1-1", 5), ("bare-11-0", 1000), ("bare-1-x-0", 1000)):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        (tmp_path / "data" / folder / "0.log").write_bytes(b"x" * size)
+        (tmp_path / "data" / folder / "0.index").write_bytes(b"x" * 7)
+    assert bare_kafka.log_bytes(SimpleNamespace(data=tmp_path), "bare-1") == 15
+
+
+class Written:
+    """Kafka as BareKafka sees it, with fewer records than were acknowledged."""
+
+    brokers = "nowhere"
+
+    def __init__(self, there: int) -> None:
+        self.there = there
+        self.topics: list[str] = []
+
+    def create(self, topic: str, partitions: int) -> None:
+        self.topics.append(topic)
+
+    def delete(self, topic: str) -> None:
+        self.topics.remove(topic)
+
+    def written(self, topic: str, partitions: int) -> int:
+        return self.there
+
+
+def bare(there: int, tmp_path: Path) -> bare_kafka.BareKafka:
+    programs = SimpleNamespace(producer=lambda *_, **options: {"stored": 10, "events_per_s": 5.0})
+    return bare_kafka.BareKafka(programs, Written(there), SimpleNamespace(pid=os.getpid(), data=tmp_path))
+
+
+@pytest.mark.parametrize("there", [9, 11])
+def test_a_baseline_that_is_not_in_kafka_is_an_error_and_its_topic_goes(there: int, tmp_path: Path) -> None:
+    some = bare(there, tmp_path)
+    with pytest.raises(StackError, match="10 events acknowledged"):
+        some.produce(tmp_path)
+    assert some.kafka.topics == []
+
+
+def test_a_baseline_that_nobody_acknowledged_tells_what_is_missing(tmp_path: Path) -> None:
+    some = bare(9, tmp_path)
+    assert some.produce(tmp_path, acks="0")["missing"] == 1
+    assert bare(10, tmp_path).produce(tmp_path, keep=True)["missing"] == 0
 
 
 def watch(lags: list[int], rate: int = 1000) -> Watch:

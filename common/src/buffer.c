@@ -6,31 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for `more` bytes and the NUL. */
-static char *buffer_room(struct mesh_buffer *buffer, size_t more)
+void mesh_buffer_grow(struct mesh_buffer *buffer, size_t more)
 {
-    size_t needed = buffer->size + more + 1;
-    if (needed > buffer->capacity) {
-        size_t capacity = buffer->capacity * 2 > 256 ? buffer->capacity * 2 : 256;
-        buffer->capacity = capacity > needed ? capacity : needed;
-        buffer->data = mesh_realloc(buffer->data, buffer->capacity);
-    }
-    return buffer->data + buffer->size;
-}
-
-void mesh_buffer_add(struct mesh_buffer *buffer, struct mesh_bytes bytes)
-{
-    char *room = buffer_room(buffer, bytes.size);
-    if (bytes.size > 0) {
-        memcpy(room, bytes.data, bytes.size);
-    }
-    buffer->size += bytes.size;
-    buffer->data[buffer->size] = '\0';
-}
-
-void mesh_buffer_add_text(struct mesh_buffer *buffer, const char *text)
-{
-    mesh_buffer_add(buffer, mesh_bytes_of_text(text));
+    const size_t needed = buffer->size + more + 1;
+    const size_t capacity = buffer->capacity * 2 > 256 ? buffer->capacity * 2 : 256;
+    buffer->capacity = capacity > needed ? capacity : needed;
+    buffer->data = mesh_realloc(buffer->data, buffer->capacity);
 }
 
 void mesh_buffer_add_format_args(struct mesh_buffer *buffer, const char *format, va_list args)
@@ -39,7 +20,7 @@ void mesh_buffer_add_format_args(struct mesh_buffer *buffer, const char *format,
     va_copy(again, args);
     int size = vsnprintf(NULL, 0, format, args);
     if (size > 0) {
-        char *room = buffer_room(buffer, (size_t)size);
+        char *room = mesh_buffer_room(buffer, (size_t)size);
         (void)vsnprintf(room, (size_t)size + 1, format, again);
         buffer->size += (size_t)size;
     }
@@ -59,6 +40,19 @@ static bool needs_escape(uint8_t byte)
     return byte < 0x20 || byte == '"' || byte == '\\';
 }
 
+/* Whether one of eight bytes needs it; "Determine if a word has a byte less than n", Bit Twiddling
+ * Hacks. A byte above 0x7F never does. */
+static bool word_needs_escape(const uint8_t *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    const uint64_t quotes = word ^ ones * '"';
+    const uint64_t backslashes = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & ~word &
+            ones * 0x80) != 0;
+}
+
 static void add_escape(struct mesh_buffer *buffer, uint8_t byte)
 {
     static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -72,21 +66,33 @@ static void add_escape(struct mesh_buffer *buffer, uint8_t byte)
     mesh_buffer_add_format(buffer, "\\u%04x", (unsigned)byte);
 }
 
+/* How many bytes from `at` on can be written as they are. */
+static size_t plain_run(struct mesh_bytes utf8, size_t at)
+{
+    const size_t from = at;
+    while (utf8.size - at >= sizeof(uint64_t) && !word_needs_escape(utf8.data + at)) {
+        at += sizeof(uint64_t);
+    }
+    while (at < utf8.size && !needs_escape(utf8.data[at])) {
+        at++;
+    }
+    return at - from;
+}
+
 void mesh_buffer_add_json(struct mesh_buffer *buffer, struct mesh_bytes utf8)
 {
-    mesh_buffer_add(buffer, mesh_bytes_of("\"", 1));
-    size_t from = 0;
-    for (size_t at = 0; at < utf8.size; at++) {
-        if (needs_escape(utf8.data[at])) {
-            mesh_buffer_add(buffer, mesh_bytes_of(utf8.data + from, at - from));
-            add_escape(buffer, utf8.data[at]);
-            from = at + 1;
+    /* Mostly enough, and then all of it is reserved at once. */
+    (void)mesh_buffer_room(buffer, utf8.size + 2);
+    mesh_buffer_add_text(buffer, "\"");
+    for (size_t at = 0; at < utf8.size;) {
+        const size_t run = plain_run(utf8, at);
+        mesh_buffer_add(buffer, mesh_bytes_of(utf8.data + at, run));
+        at += run;
+        if (at < utf8.size) {
+            add_escape(buffer, utf8.data[at++]);
         }
     }
-    if (utf8.size > from) {
-        mesh_buffer_add(buffer, mesh_bytes_of(utf8.data + from, utf8.size - from));
-    }
-    mesh_buffer_add(buffer, mesh_bytes_of("\"", 1));
+    mesh_buffer_add_text(buffer, "\"");
 }
 
 void mesh_buffer_reset(struct mesh_buffer *buffer)

@@ -3,26 +3,6 @@
 
 #include <string.h>
 
-struct mesh_bytes mesh_bytes_of(const void *data, size_t size)
-{
-    return (struct mesh_bytes){.data = data, .size = size};
-}
-
-struct mesh_bytes mesh_bytes_of_text(const char *text)
-{
-    return mesh_bytes_of(text, text != NULL ? strlen(text) : 0);
-}
-
-bool mesh_bytes_equal(struct mesh_bytes a, struct mesh_bytes b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-bool mesh_bytes_equal_text(struct mesh_bytes bytes, const char *text)
-{
-    return mesh_bytes_equal(bytes, mesh_bytes_of_text(text));
-}
-
 static bool is_continuation(uint8_t byte)
 {
     return (byte & 0xC0) == 0x80;
@@ -54,10 +34,22 @@ static size_t sequence_length(const uint8_t *at, size_t left)
     return 0;
 }
 
+/* Eight bytes at a time: most text is ASCII. */
+static bool is_ascii_word(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool mesh_bytes_is_utf8(struct mesh_bytes bytes)
 {
     size_t at = 0;
     while (at < bytes.size) {
+        if (bytes.size - at >= sizeof(uint64_t) && is_ascii_word(bytes.data + at)) {
+            at += sizeof(uint64_t);
+            continue;
+        }
         size_t length = sequence_length(bytes.data + at, bytes.size - at);
         if (length == 0) {
             return false;

@@ -14,18 +14,29 @@
 extern const unsigned char mesh_counters_lua[];
 extern const size_t mesh_counters_lua_size;
 
-/* FCALL name 1 key partition first_offset topic_id groups duplicates, and the group names. */
-#define FIXED_ARGS_MAX 9
+/* FCALL name 1 key range_count, three words a range, and the group names. */
+#define ARGS_MAX (5 + 3 * MESH_COUNTERS_RANGES_MAX + MESH_GROUP_COUNT_MAX)
 #define KEY_BYTES_MAX 160 /* a stream name and a count_by, both at most 63 bytes, fit */
 #define NUMBER_BYTES_MAX 24
 
 struct mesh_counters_scratch {
-    const char *argv[FIXED_ARGS_MAX + MESH_GROUP_COUNT_MAX];
-    size_t argv_sizes[FIXED_ARGS_MAX + MESH_GROUP_COUNT_MAX];
+    const char *argv[ARGS_MAX];
+    size_t argv_sizes[ARGS_MAX];
     char keys[2][KEY_BYTES_MAX];
-    char partition[NUMBER_BYTES_MAX];
-    char offset[NUMBER_BYTES_MAX];
+    char range_count[NUMBER_BYTES_MAX];
+    struct {
+        char partition[NUMBER_BYTES_MAX];
+        char offset[NUMBER_BYTES_MAX];
+    } positions[MESH_COUNTERS_RANGES_MAX];
     uint8_t groups[MESH_COUNTERS_RANGE_MAX]; /* index of the name among those passed, or a mark */
+};
+
+/* The names that occur, in order of appearance: a call of 100 events names perhaps 20 of 250
+ * groups. */
+struct names {
+    uint8_t dense[MESH_GROUP_COUNT_MAX]; /* index in `text` by group, or HOLE */
+    const char *text[MESH_GROUP_COUNT_MAX];
+    size_t count;
 };
 
 struct mesh_counters_command *mesh_counters_command_new(void)
@@ -47,7 +58,7 @@ void mesh_counters_command_free(struct mesh_counters_command *command)
 
 static void add_bytes(struct mesh_counters_command *command, const void *data, size_t size)
 {
-    assert((size_t)command->argc < FIXED_ARGS_MAX + MESH_GROUP_COUNT_MAX);
+    assert((size_t)command->argc < ARGS_MAX);
     command->argv[command->argc] = data;
     command->argv_sizes[command->argc] = size;
     command->argc++;
@@ -78,60 +89,85 @@ static void begin(struct mesh_counters_command *command, const char *function, c
     add_key(command, 0, stream, "state");
 }
 
-static void add_position(struct mesh_counters_command *command, uint32_t partition,
+static void add_position(struct mesh_counters_command *command, size_t index, uint32_t partition,
                          uint64_t first_offset)
 {
-    struct mesh_counters_scratch *scratch = command->scratch;
-    (void)snprintf(scratch->partition, NUMBER_BYTES_MAX, "%" PRIu32, partition);
-    (void)snprintf(scratch->offset, NUMBER_BYTES_MAX, "%" PRIu64, first_offset);
-    add_text(command, scratch->partition);
-    add_text(command, scratch->offset);
+    char *words[2] = {command->scratch->positions[index].partition,
+                      command->scratch->positions[index].offset};
+    (void)snprintf(words[0], NUMBER_BYTES_MAX, "%" PRIu32, partition);
+    (void)snprintf(words[1], NUMBER_BYTES_MAX, "%" PRIu64, first_offset);
+    add_text(command, words[0]);
+    add_text(command, words[1]);
 }
 
-/* Adds the names that occur, in order of appearance, and writes their positions to
- * scratch->groups: a call of 100 events names perhaps 20 of 250 groups. */
-static void add_names(struct mesh_counters_command *command,
-                      const struct mesh_counters_range *range)
+/* Adds the range's groups, as indexes of `names`, behind `used` bytes that other ranges have. */
+static void add_groups(struct mesh_counters_command *command,
+                       const struct mesh_counters_range *range, size_t used, struct names *names)
 {
-    uint8_t dense[MESH_GROUP_COUNT_MAX];
-    uint8_t names = 0;
-    memset(dense, MESH_GROUP_HOLE, sizeof(dense));
+    uint8_t *out = command->scratch->groups + used;
+
+    assert(used + range->count <= MESH_COUNTERS_RANGE_MAX);
     for (size_t i = 0; i < range->count; i++) {
         uint8_t group = range->groups[i];
         if (group < MESH_GROUP_COUNT_MAX) {
             assert(group < range->group_count);
-            if (dense[group] == MESH_GROUP_HOLE) {
-                dense[group] = names++;
-                add_text(command, range->group_names[group]);
+            if (names->dense[group] == MESH_GROUP_HOLE) {
+                names->dense[group] = (uint8_t)names->count;
+                names->text[names->count++] = range->group_names[group];
             }
-            group = dense[group];
+            group = names->dense[group];
         }
-        command->scratch->groups[i] = group;
+        out[i] = group;
+    }
+    add_bytes(command, out, range->count);
+}
+
+static void names_begin(struct names *names)
+{
+    memset(names->dense, MESH_GROUP_HOLE, sizeof(names->dense));
+    names->count = 0;
+}
+
+static void add_names(struct mesh_counters_command *command, const struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        add_text(command, names->text[i]);
     }
 }
 
 void mesh_counters_apply(struct mesh_counters_command *command,
-                         const struct mesh_counters_range *range)
+                         const struct mesh_counters_range *ranges, size_t range_count)
 {
-    assert(range->count <= MESH_COUNTERS_RANGE_MAX);
-    begin(command, "tweetmesh_apply", range->stream);
-    add_position(command, range->partition, range->first_offset);
-    add_bytes(command, command->scratch->groups, range->count);
-    add_names(command, range);
+    struct names names;
+    size_t used = 0;
+
+    assert(range_count > 0 && range_count <= MESH_COUNTERS_RANGES_MAX);
+    names_begin(&names);
+    begin(command, "tweetmesh_apply_many", ranges[0].stream);
+    (void)snprintf(command->scratch->range_count, NUMBER_BYTES_MAX, "%zu", range_count);
+    add_text(command, command->scratch->range_count);
+    for (size_t i = 0; i < range_count; i++) {
+        add_position(command, i, ranges[i].partition, ranges[i].first_offset);
+        add_groups(command, &ranges[i], used, &names);
+        used += ranges[i].count;
+    }
+    add_names(command, &names);
 }
 
 void mesh_counters_settle(struct mesh_counters_command *command,
                           const struct mesh_counters_range *range)
 {
-    assert(range->count <= MESH_COUNTERS_RANGE_MAX);
+    struct names names;
+
     assert(range->topic_id != NULL && range->topic_id[0] != '\0');
     assert(range->count == 0 || range->duplicates != NULL);
+    names_begin(&names);
     begin(command, "tweetmesh_settle", range->stream);
-    add_position(command, range->partition, range->first_offset);
+    add_position(command, 0, range->partition, range->first_offset);
     add_text(command, range->topic_id);
-    add_bytes(command, command->scratch->groups, range->count);
+    add_groups(command, range, 0, &names);
     add_bytes(command, range->count == 0 ? (const void *)"" : range->duplicates, range->count);
-    add_names(command, range);
+    add_names(command, &names);
 }
 
 /* FCALL function, two keys: the state and the derived hash. */
@@ -167,13 +203,15 @@ void mesh_counters_sweep(struct mesh_counters_command *command, const char *stre
                          uint32_t partition, uint64_t first_offset)
 {
     begin(command, "tweetmesh_sweep", stream);
-    add_position(command, partition, first_offset);
+    add_position(command, 0, partition, first_offset);
 }
 
 void mesh_counters_restore(struct mesh_counters_command *command, const char *stream,
                            const struct mesh_counters_restoration *how)
 {
-    struct mesh_counters_scratch *scratch = command->scratch;
+    char *count = command->scratch->positions[0].offset;
+    char *partition = command->scratch->positions[0].partition;
+
     command->argc = 0;
     add_text(command, "FCALL");
     add_text(command, "tweetmesh_restore");
@@ -181,14 +219,14 @@ void mesh_counters_restore(struct mesh_counters_command *command, const char *st
     add_text(command, how->copy_key);
     add_key(command, 0, stream, "state");
     add_text(command, how->topic_id);
-    (void)snprintf(scratch->offset, NUMBER_BYTES_MAX, "%zu", how->field_count);
-    add_text(command, scratch->offset);
+    (void)snprintf(count, NUMBER_BYTES_MAX, "%zu", how->field_count);
+    add_text(command, count);
     if (how->forced) {
-        (void)snprintf(scratch->partition, NUMBER_BYTES_MAX, "force");
+        (void)snprintf(partition, NUMBER_BYTES_MAX, "force");
     } else {
-        (void)snprintf(scratch->partition, NUMBER_BYTES_MAX, "%" PRIu32, how->partition);
+        (void)snprintf(partition, NUMBER_BYTES_MAX, "%" PRIu32, how->partition);
     }
-    add_text(command, scratch->partition);
+    add_text(command, partition);
 }
 
 char *mesh_counters_groups_key(const struct mesh_stream *stream)

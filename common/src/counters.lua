@@ -22,10 +22,11 @@
 -- Redis puts several writes of a function into MULTI/EXEC in the AOF, and a torn tail can break such
 -- a block apart: half of it would be replayed, and counted again.
 
-local VERSION = 2 -- raise with every change; read by counters.c, too
+local VERSION = 3 -- raise with every change; read by counters.c, too
 
 local CHUNK = 1024
-local RANGE_MAX = 4096       -- bounds unpack() and the time Redis is busy
+local RANGE_MAX = 4096       -- of all ranges of a call; bounds unpack() and the time Redis is busy
+local RANGES_MAX = 64        -- bounds unpack()
 local SWEEP_CHUNKS_MAX = 1000
 local PARTITIONS_MAX = 2000  -- bounds unpack() in watermarks
 local GROUPS_MAX = 254
@@ -49,7 +50,7 @@ local function write(command, key, items)
 end
 
 local function text_of(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 local function put(fields, name, value)
@@ -78,158 +79,162 @@ local function stored(text, what)
   return tonumber(text) or refuse('the state is damaged: ' .. what .. ' is no number')
 end
 
--- The range that apply and settle are called with: partition, first offset, …, groups, …, names.
-local function range_of(args, groups_at, names_at)
-  local groups, name_count = args[groups_at], #args - names_at + 1
-  if not groups or #groups > RANGE_MAX then
+local function check_offsets(count)
+  if count > RANGE_MAX then
     refuse('wants up to ' .. RANGE_MAX .. ' offsets')
   end
-  if name_count > GROUPS_MAX then
-    refuse('wants up to ' .. GROUPS_MAX .. ' group names')
-  end
-  local first = argument(args[2], NUMBER_MAX - RANGE_MAX, 'first offset')
+end
+
+-- A range of offsets as args say it: partition and first offset at `at`, then groups, a byte per offset.
+local function range_of(args, at, groups_at)
+  local groups = args[groups_at]
+  check_offsets(groups and #groups or math.huge)
+  local first = argument(args[at + 1], NUMBER_MAX - RANGE_MAX, 'first offset')
   return {
-    partition = text_of(argument(args[1], PARTITIONS_MAX - 1, 'partition')),
+    partition = argument(args[at], PARTITIONS_MAX - 1, 'partition'),
     first = first,
     stop = first + #groups, -- not in the range
     first_chunk = math.floor(first / CHUNK),
     last_chunk = math.floor((first + math.max(#groups, 1) - 1) / CHUNK),
     groups = groups,
-    name_count = name_count,
-    name = function(group)
-      return args[names_at + group] or refuse('a group has no name')
-    end,
   }
 end
 
--- One HMGET: the named fields as numbers, and the applied bits of the range's chunks. Returns both by
--- name and by chunk.
-local function state_read(key, range, names)
-  local fields, chunks = {unpack(names)}, {}
+-- Adds the names of the bitmaps that the range needs.
+local function add_bitmaps(range, fields)
+  local prefix = 'b:' .. range.partition .. ':'
   for chunk = range.first_chunk, range.last_chunk do
-    chunks[#chunks + 1] = chunk
-    fields[#fields + 1] = 'b:' .. range.partition .. ':' .. text_of(chunk)
+    fields[#fields + 1] = prefix .. text_of(chunk)
   end
-  local values = redis.call('HMGET', key, unpack(fields))
-  local state, bits = {}, {}
-  for i, name in ipairs(names) do
-    if name == 'topic' then
-      state.topic = values[i] or nil
-    else
-      state[name] = stored(values[i], name)
-    end
-  end
-  for i, chunk in ipairs(chunks) do
-    local value = values[#names + i]
-    if value and #value ~= CHUNK / 8 then
-      refuse('the state is damaged: a bitmap has the wrong size')
-    end
-    bits[chunk] = value
-  end
-  return state, bits
 end
 
--- Adds the new counts to `fields` and returns by how much the total changes.
-local function add_counts(key, added, fields)
-  local names, items, sum = {}, {}, 0
-  for name, by in pairs(added) do
+-- A bitmap as HMGET gives it.
+local function bitmap(value)
+  if value and #value ~= CHUNK / 8 then
+    refuse('the state is damaged: a bitmap has the wrong size')
+  end
+  return value or nothing_applied()
+end
+
+-- Adds the new counts (by group) to `fields` and returns by how much the total changes. Two groups of
+-- one name are one.
+local function add_counts(key, args, names_at, added, fields)
+  local changes, items, sum = {}, {}, 0
+  if #args - names_at + 1 > GROUPS_MAX then
+    refuse('wants up to ' .. GROUPS_MAX .. ' group names')
+  end
+  for group, by in pairs(added) do
+    local item = 'c:' .. (args[names_at + group] or refuse('a group has no name'))
+    changes[item] = (changes[item] or 0) + by
+  end
+  for item, by in pairs(changes) do
     if by ~= 0 then
-      names[#names + 1] = name
-      items[#items + 1] = 'c:' .. name
+      items[#items + 1] = item
     end
   end
   if #items == 0 then
     return 0
   end
   for i, value in ipairs(redis.call('HMGET', key, unpack(items))) do
-    local by = added[names[i]]
+    local by = changes[items[i]]
     put(fields, items[i], text_of(stored(value, 'a count') + by))
     sum = sum + by
   end
   return sum
 end
 
--- Sets the bits of `range` in one chunk where they are not set, at or above the watermark. Counts
--- those in `added`. Returns the new bitmap, nil when nothing changed.
-local function apply_chunk(range, chunk, bits, watermark, added)
-  local band, byte, max, min, floor = bit.band, string.byte, math.max, math.min, math.floor
+-- The offsets of the range in one chunk that are at or above the watermark; not `stop`.
+local function part_of(range, chunk, watermark)
   local base = chunk * CHUNK
-  local from, stop = max(range.first, watermark, base), min(range.stop, base + CHUNK)
+  return math.max(range.first, watermark, base), math.min(range.stop, base + CHUNK)
+end
+
+-- Sets the bits of `range` in one chunk where they are not set, at or above the watermark. Counts
+-- those in `added`. Returns the new bitmap, nil when nothing changed. Bytes are got and made all at
+-- once: in the loop a call for each would take most of the time.
+local function apply_chunk(range, chunk, old, watermark, added)
+  local byte, sub, floor = string.byte, string.sub, math.floor
+  local from, stop = part_of(range, chunk, watermark)
   if from >= stop then
     return nil
   end
-  bits = bits or nothing_applied()
+  local base = chunk * CHUNK
   local first_byte, last_byte = floor((from - base) / 8), floor((stop - 1 - base) / 8)
-  local groups, to_group, out, changed = range.groups, 1 - range.first, {}, false
-  for at = first_byte, last_byte do
-    local value, mask, start = byte(bits, at + 1), 128, base + at * 8
-    local new = value
-    for offset = start, start + 7 do
-      if offset >= from and offset < stop and band(value, mask) == 0 then
-        local group = byte(groups, offset + to_group)
-        if group ~= HOLE then
-          new = new + mask
-          if group ~= NOT_COUNTED then
-            added[group] = (added[group] or 0) + 1
-          end
-        end
-      end
-      mask = mask / 2
+  local bits = {byte(old, first_byte + 1, last_byte + 1)}
+  local groups = {byte(range.groups, from - range.first + 1, stop - range.first)}
+  local at, value, mask = 1, bits[1], 2 ^ (7 - from % 8)
+  for i = 1, stop - from do
+    if mask < 1 then
+      bits[at] = value
+      at, mask = at + 1, 128
+      value = bits[at]
     end
-    changed = changed or new ~= value
-    out[#out + 1] = string.char(new)
+    local group = groups[i]
+    if group ~= HOLE and value % (mask + mask) < mask then
+      value = value + mask
+      if group ~= NOT_COUNTED then
+        added[group] = (added[group] or 0) + 1
+      end
+    end
+    mask = mask / 2
   end
-  return changed and string.sub(bits, 1, first_byte) .. table.concat(out) .. string.sub(bits, last_byte + 2) or nil
+  bits[at] = value
+  local new = sub(old, 1, first_byte) .. string.char(unpack(bits)) .. sub(old, last_byte + 2)
+  return new ~= old and new or nil
 end
 
--- From counts by group index to counts by name; two groups of one name are one.
-local function by_name(range, added)
-  local named = {}
-  for group, count in pairs(added) do
-    local name = range.name(group)
-    named[name] = (named[name] or 0) + count
-  end
-  return named
-end
-
--- keys: state; args: partition, first offset, groups (a byte per offset), group names.
--- Any order, any number of times. Replies OK, watermark, change of the total.
+-- keys: state; args: number of ranges; partition, first offset, groups (a byte per offset) of each;
+-- group names. Any order, any number of times; ranges may overlap. Replies OK, watermark of the first
+-- range's partition, change of the total.
 local function apply(keys, args)
   check_keys(keys, 1)
-  local range = range_of(args, 3, 4)
-  local mark = 'w:' .. range.partition
-  local state, bits = state_read(keys[1], range, {mark, 'total'})
-  local added, fields = {}, {}
-  for chunk = range.first_chunk, range.last_chunk do
-    local new = apply_chunk(range, chunk, bits[chunk], state[mark], added)
-    if new then
-      put(fields, 'b:' .. range.partition .. ':' .. text_of(chunk), new)
+  local count, offsets, ranges, fields = argument(args[1], RANGES_MAX, 'number of ranges'), 0, {}, {'total'}
+  for i = 1, count do
+    local range = range_of(args, 3 * i - 1, 3 * i + 1)
+    ranges[i], offsets = range, offsets + #range.groups
+    fields[#fields + 1] = 'w:' .. range.partition
+    add_bitmaps(range, fields)
+  end
+  check_offsets(offsets)
+  local values = redis.call('HMGET', keys[1], unpack(fields))
+  local at, added, new, changed = 1, {}, {}, {}
+  for _, range in ipairs(ranges) do
+    at = at + 1
+    local watermark = stored(values[at], fields[at])
+    for chunk = range.first_chunk, range.last_chunk do
+      at = at + 1
+      local name = fields[at]
+      new[name] = apply_chunk(range, chunk, new[name] or bitmap(values[at]), watermark, added) or new[name]
     end
   end
-  local counted = add_counts(keys[1], by_name(range, added), fields)
-  if counted ~= 0 then
-    put(fields, 'total', text_of(state.total + counted))
+  for name, bits in pairs(new) do
+    put(changed, name, bits)
   end
-  write('HSET', keys[1], fields)
-  return {'OK', state[mark], counted}
+  local total, counted = stored(values[1], 'total'), add_counts(keys[1], args, 3 * count + 2, added, changed)
+  if counted ~= 0 then
+    put(changed, 'total', text_of(total + counted))
+  end
+  write('HSET', keys[1], changed)
+  return {'OK', stored(values[2], fields[2]), counted}
 end
 
--- Goes through the offsets not settled yet; the watermark passes each exactly once, so bits below it
--- are never asked for again, and need not be written.
-local function settle_offsets(range, bits, watermark, duplicate_bytes)
-  local band, byte, floor = bit.band, string.byte, math.floor
-  local sums = {added = {}, duplicates = 0, not_counted = 0}
-  local added = sums.added
-  for offset = math.max(range.first, watermark), range.stop - 1 do
-    local group = byte(range.groups, offset - range.first + 1)
-    local duplicate = byte(duplicate_bytes, offset - range.first + 1)
-    if duplicate > 1 or (group >= range.name_count and group ~= NOT_COUNTED) then
-      refuse('settle wants a group that has a name, and 0 or 1, for every offset')
+-- Goes through the offsets of one chunk that are not settled yet; the watermark passes each exactly
+-- once, so bits below it are never asked for again, and need not be written.
+local function settle_chunk(range, chunk, applied_bits, watermark, sums)
+  local byte, floor = string.byte, math.floor
+  local from, stop = part_of(range, chunk, watermark)
+  local base, added, name_count = chunk * CHUNK, sums.added, range.name_count
+  local groups = {byte(range.groups, from - range.first + 1, stop - range.first)}
+  local duplicates = {byte(range.duplicates, from - range.first + 1, stop - range.first)}
+  local bits = {byte(applied_bits, floor((from - base) / 8) + 1, floor((stop - 1 - base) / 8) + 1)}
+  local at, mask = 1, 2 ^ (7 - from % 8)
+  for i = 1, stop - from do
+    if mask < 1 then
+      at, mask = at + 1, 128
     end
-    local applied = bits[floor(offset / CHUNK)]
-    if applied then
-      local at = offset % CHUNK
-      applied = band(byte(applied, floor(at / 8) + 1), 2 ^ (7 - at % 8)) ~= 0
+    local group, duplicate, applied = groups[i], duplicates[i], bits[at] % (mask + mask) >= mask
+    if duplicate > 1 or (group >= name_count and group ~= NOT_COUNTED) then
+      refuse('settle wants a group that has a name, and 0 or 1, for every offset')
     end
     if group == NOT_COUNTED then
       sums.not_counted = sums.not_counted + 1
@@ -241,8 +246,8 @@ local function settle_offsets(range, bits, watermark, duplicate_bytes)
     elseif not applied then
       added[group] = (added[group] or 0) + 1
     end
+    mask = mask / 2
   end
-  return sums
 end
 
 -- keys: state; args: partition, first offset, topic id, groups, duplicates (a byte 0 or 1 per
@@ -250,41 +255,42 @@ end
 -- Replies OK or, with nothing written, GAP or OTHER_TOPIC; then watermark, change of the total.
 local function settle(keys, args)
   check_keys(keys, 1)
-  local range = range_of(args, 4, 6)
-  local topic, duplicate_bytes = args[3], args[5]
-  if topic == '' or not duplicate_bytes or #duplicate_bytes ~= #range.groups then
+  local range = range_of(args, 1, 4)
+  range.duplicates, range.name_count = args[5], #args - 5
+  local topic = args[3]
+  if topic == '' or not range.duplicates or #range.duplicates ~= #range.groups then
     refuse('settle wants a topic id and as many duplicate marks as groups')
   end
-  local mark = 'w:' .. range.partition
-  local state, bits =
-    state_read(keys[1], range, {mark, 'total', 'partitions', 'duplicates', 'not_counted', 'topic'})
-  local watermark = state[mark]
-  if state.topic and state.topic ~= topic then
+  local fields, before = {'w:' .. range.partition, 'total', 'partitions', 'duplicates', 'not_counted', 'topic'}, {}
+  add_bitmaps(range, fields)
+  local values = redis.call('HMGET', keys[1], unpack(fields))
+  for i = 1, 5 do
+    before[i] = stored(values[i], fields[i])
+  end
+  local watermark, total, partitions, duplicates, not_counted = unpack(before)
+  if values[6] and values[6] ~= topic then
     return {'OTHER_TOPIC', watermark, 0}
   end
   if range.first > watermark then
     return {'GAP', watermark, 0}
   end
-  local fields = {}
-  local sums = settle_offsets(range, bits, watermark, duplicate_bytes)
-  local counted = add_counts(keys[1], by_name(range, sums.added), fields)
-  local now = {
-    [mark] = math.max(watermark, range.stop),
-    total = state.total + counted,
-    duplicates = state.duplicates + sums.duplicates,
-    not_counted = state.not_counted + sums.not_counted,
-    partitions = math.max(state.partitions, tonumber(range.partition) + 1),
-  }
-  for name, value in pairs(now) do
-    if value ~= state[name] then
-      put(fields, name, text_of(value))
+  local changed, sums = {}, {added = {}, duplicates = 0, not_counted = 0}
+  for chunk = range.first_chunk, range.last_chunk do
+    settle_chunk(range, chunk, bitmap(values[7 + chunk - range.first_chunk]), watermark, sums)
+  end
+  local counted = add_counts(keys[1], args, 6, sums.added, changed)
+  local now = {math.max(watermark, range.stop), total + counted, math.max(partitions, range.partition + 1)}
+  now[4], now[5] = duplicates + sums.duplicates, not_counted + sums.not_counted
+  for i = 1, 5 do
+    if now[i] ~= before[i] then
+      put(changed, fields[i], text_of(now[i]))
     end
   end
-  if not state.topic then
-    put(fields, 'topic', topic)
+  if not values[6] then
+    put(changed, 'topic', topic)
   end
-  write('HSET', keys[1], fields)
-  return {'OK', now[mark], counted}
+  write('HSET', keys[1], changed)
+  return {'OK', now[1], counted}
 end
 
 -- Writes to `key` what differs from what is shown there already. `values` may hold false: not in the
@@ -427,7 +433,9 @@ local function restore(keys, args)
   return {'OK', copy.marks[partition + 1] or 0, copy.total - total}
 end
 
-redis.register_function('tweetmesh_apply', apply)
+-- Of one range; programs before version 3 call it.
+redis.register_function('tweetmesh_apply', function(keys, args) return apply(keys, {'1', unpack(args)}) end)
+redis.register_function('tweetmesh_apply_many', apply)
 redis.register_function('tweetmesh_restore', restore)
 redis.register_function('tweetmesh_settle', settle)
 redis.register_function('tweetmesh_show_groups', show_groups)

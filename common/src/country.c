@@ -6,10 +6,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A folded name. Nothing longer than what may be looked up is in the table. */
+/* A code point becomes at most this many bytes: those that the table says, or its own. */
+#define FOLDED_MAX sizeof(mesh_country_folds[0].folded)
+
+/* A folded name and its hash: FNV-1a, for short keys, which country_table.py has in three lines. */
 struct key {
-    char text[MESH_COUNTRY_BYTES_MAX];
+    char text[MESH_COUNTRY_CODE_POINTS_MAX * FOLDED_MAX];
     size_t size;
+    uint32_t hash;
 };
 
 /* Decodes one code point of two to four bytes; its length, or 0 when it is none. */
@@ -63,66 +67,69 @@ static const char *fold_find(uint32_t code_point)
     return NULL;
 }
 
-static bool key_add(struct key *key, const void *text, size_t size)
+static uint32_t hash_add(uint32_t hash, uint8_t byte)
 {
-    if (size > sizeof(key->text) - key->size) {
-        return false;
-    }
-    memcpy(key->text + key->size, text, size);
-    key->size += size;
-    return true;
+    return (hash ^ byte) * 0x01000193U;
 }
 
-static bool key_add_ascii(struct key *key, uint8_t byte)
+static void key_add(struct key *key, const char *text, size_t size)
 {
-    if (byte >= 'A' && byte <= 'Z') {
-        byte = (uint8_t)(byte - 'A' + 'a');
-    } else if ((byte < 'a' || byte > 'z') && (byte < '0' || byte > '9')) {
-        return true;
+    for (size_t i = 0; i < size; i++) {
+        key->text[key->size++] = text[i];
+        key->hash = hash_add(key->hash, (uint8_t)text[i]);
     }
-    return key_add(key, &byte, 1);
 }
 
-/* Lower case, no accents, no punctuation, no spaces. False: too long, or not UTF-8. */
+/* A code point above ASCII; its length, or 0 when it is not UTF-8. */
+static size_t key_add_other(struct key *key, const uint8_t *data, size_t size)
+{
+    uint32_t code_point = 0;
+    const size_t length = code_point_read(data, size, &code_point);
+    const char *folded = length > 0 ? fold_find(code_point) : "";
+
+    if (folded != NULL) {
+        key_add(key, folded, strlen(folded));
+    } else {
+        key_add(key, (const char *)data, length);
+    }
+    return length;
+}
+
+/* From `at` on, up to the next byte that is not ASCII; returns where that is. */
+static size_t key_add_ascii(struct key *key, struct mesh_bytes utf8, size_t at)
+{
+    uint32_t hash = key->hash; /* in registers: the text might be where the key is */
+    size_t size = key->size;
+
+    for (; at < utf8.size && utf8.data[at] < 0x80; at++) {
+        const uint8_t byte = utf8.data[at];
+        const uint8_t lower = byte | 0x20; /* of a letter; digits stay as they are */
+        if ((lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9')) {
+            key->text[size++] = (char)lower;
+            hash = hash_add(hash, lower);
+        }
+    }
+    key->hash = hash;
+    key->size = size;
+    return at;
+}
+
+/* Lower case, no accents, no punctuation, no spaces. False: not UTF-8. At most
+ * MESH_COUNTRY_CODE_POINTS_MAX code points. */
 static bool key_fold(struct mesh_bytes utf8, struct key *key)
 {
-    size_t code_points = 0;
     size_t at = 0;
 
-    while (at < utf8.size) {
-        if (++code_points > MESH_COUNTRY_CODE_POINTS_MAX) {
-            return false;
-        }
-        if (utf8.data[at] < 0x80) {
-            if (!key_add_ascii(key, utf8.data[at])) {
-                return false;
-            }
-            at++;
-            continue;
-        }
-        uint32_t code_point = 0;
-        const size_t length = code_point_read(utf8.data + at, utf8.size - at, &code_point);
+    key->size = 0;
+    key->hash = 0x811C9DC5U;
+    while ((at = key_add_ascii(key, utf8, at)) < utf8.size) {
+        const size_t length = key_add_other(key, utf8.data + at, utf8.size - at);
         if (length == 0) {
-            return false;
-        }
-        const char *folded = fold_find(code_point);
-        if (folded != NULL ? !key_add(key, folded, strlen(folded))
-                           : !key_add(key, utf8.data + at, length)) {
             return false;
         }
         at += length;
     }
     return true;
-}
-
-/* FNV-1a: short keys, and a hash that country_table.py has in three lines too. */
-static uint32_t key_hash(const struct key *key)
-{
-    uint32_t hash = 0x811C9DC5U;
-    for (size_t i = 0; i < key->size; i++) {
-        hash = (hash ^ (uint8_t)key->text[i]) * 0x01000193U;
-    }
-    return hash;
 }
 
 size_t mesh_country_count(void)
@@ -142,13 +149,16 @@ size_t mesh_country_unknown(void)
 
 size_t mesh_country_find(struct mesh_bytes utf8)
 {
-    struct key key;
+    MESH_UNINITIALIZED struct key key; /* read up to what key_fold() wrote */
 
-    key.size = 0;
-    if (utf8.size > MESH_COUNTRY_BYTES_MAX || !key_fold(utf8, &key)) {
+    /* Each step of key_fold() takes one byte that begins a code point: so the key has room. */
+    if (utf8.size > MESH_COUNTRY_BYTES_MAX ||
+        (utf8.size > MESH_COUNTRY_CODE_POINTS_MAX &&
+         mesh_bytes_code_points(utf8) > MESH_COUNTRY_CODE_POINTS_MAX) ||
+        !key_fold(utf8, &key)) {
         return mesh_country_unknown();
     }
-    uint32_t slot = key_hash(&key) & mesh_country_slot_mask;
+    uint32_t slot = key.hash & mesh_country_slot_mask;
     while (mesh_country_slots[slot] != 0) {
         const struct mesh_country_key *entry = &mesh_country_keys[mesh_country_slots[slot] - 1];
         if (entry->size == key.size &&

@@ -57,7 +57,7 @@ bool mesh_error_prefix(struct mesh_error *err, const char *format, ...)
     mesh_buffer_add_format_args(&text, format, args);
     va_end(args);
     mesh_buffer_add_text(&text, ": ");
-    mesh_buffer_add_text(&text, err->text);
+    mesh_buffer_add(&text, mesh_bytes_of(err->text, strlen(err->text)));
     size_t size = text.size < sizeof(err->text) ? text.size : sizeof(err->text) - 1;
     memcpy(err->text, text.data, size);
     err->text[size] = '\0';

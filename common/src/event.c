@@ -52,19 +52,25 @@ static bool extra_check(struct mesh_event_walk *walk, const struct mesh_schema *
     return reason == NULL;
 }
 
+/* Writes ,"name": - of an object's first member without the comma. */
+static void name_write(struct mesh_buffer *out, struct mesh_bytes json)
+{
+    const size_t skipped = out->data[out->size - 1] == '{' ? 1 : 0;
+    mesh_buffer_add(out, mesh_bytes_of(json.data + skipped, json.size - skipped));
+}
+
 /* One member; sets its bit in *seen when the schema names it. */
 static void member_check(struct mesh_event_walk *walk, const struct mesh_schema *schema,
                          yyjson_val *object, yyjson_val *key, size_t *cursor, uint64_t *seen,
                          struct place place)
 {
     const struct mesh_schema_name *name = name_find(schema, mesh_schema_text(key), cursor);
-    const bool is_first = walk->out->data[walk->out->size - 1] == '{';
 
     if (name == NULL) {
         if (extra_check(walk, schema, object, key, place)) {
-            mesh_event_write(walk, ",", is_first ? 0 : 1);
-            (void)mesh_event_write_text(walk, mesh_schema_text(key)); /* no U+0000: checked */
-            mesh_event_write(walk, ":", 1);
+            name_write(walk->out, mesh_bytes_of(",", 1));
+            (void)mesh_event_write_text(walk, key); /* no U+0000: checked */
+            mesh_buffer_add_text(walk->out, ":");
             value_check(walk, &anything, yyjson_obj_iter_get_val(key), place);
         }
         return;
@@ -76,8 +82,7 @@ static void member_check(struct mesh_event_walk *walk, const struct mesh_schema 
         return;
     }
     *seen |= bit;
-    mesh_event_write(walk, ",", is_first ? 0 : 1);
-    mesh_event_write(walk, (const char *)property->json.data, property->json.size);
+    name_write(walk->out, property->json);
     value_check(walk, property->schema, yyjson_obj_iter_get_val(key), place);
 }
 
@@ -104,13 +109,13 @@ static void object_check(struct mesh_event_walk *walk, const struct mesh_schema 
         mesh_event_problem(walk, place.at, "must have at most %d members", MESH_EVENT_MEMBERS_MAX);
         return;
     }
-    mesh_event_write(walk, "{", 1);
+    mesh_buffer_add_text(walk->out, "{");
     while (!walk->stopped && (key = yyjson_obj_iter_next(&iter)) != NULL) {
         const struct mesh_pointer here = mesh_pointer_key(place.at, mesh_schema_text(key));
         member_check(walk, schema, object, key, &cursor, &seen,
                      (struct place){.at = &here, .depth = place.depth + 1});
     }
-    mesh_event_write(walk, "}", 1);
+    mesh_buffer_add_text(walk->out, "}");
     required_check(walk, schema, schema->required & ~seen, place.at);
 }
 
@@ -126,41 +131,54 @@ static void array_check(struct mesh_event_walk *walk, const struct mesh_schema *
                            schema->items_max == 1 ? "" : "s");
         return;
     }
-    mesh_event_write(walk, "[", 1);
+    mesh_buffer_add_text(walk->out, "[");
     for (size_t i = 0; !walk->stopped && (value = yyjson_arr_iter_next(&iter)) != NULL; i++) {
         const struct mesh_pointer here = mesh_pointer_item(place.at, i);
         if (i > 0) {
-            mesh_event_write(walk, ",", 1);
+            mesh_buffer_add_text(walk->out, ",");
         }
         value_check(walk, items, value, (struct place){.at = &here, .depth = place.depth + 1});
     }
-    mesh_event_write(walk, "]", 1);
+    mesh_buffer_add_text(walk->out, "]");
 }
 
 /* ---- any value ---- */
 
+#define BIT(type) (1U << YYJSON_TYPE_##type)
+
 static bool type_fits(enum mesh_schema_type type, yyjson_val *value)
 {
-    switch (type) {
-    case MESH_SCHEMA_OBJECT:
-        return yyjson_is_obj(value);
-    case MESH_SCHEMA_ARRAY:
-        return yyjson_is_arr(value);
-    case MESH_SCHEMA_STRING:
-        return yyjson_is_str(value);
-    case MESH_SCHEMA_INTEGER: /* 1.0 is one: JSON Schema 2020-12, validation 6.1.1 */
-        return yyjson_is_int(value) ||
-               (yyjson_is_real(value) && mesh_schema_is_integer(mesh_schema_number(value)));
-    case MESH_SCHEMA_NUMBER:
-        return yyjson_is_num(value);
-    case MESH_SCHEMA_BOOLEAN:
-        return yyjson_is_bool(value);
-    case MESH_SCHEMA_NULL:
-        return yyjson_is_null(value);
-    case MESH_SCHEMA_ANY:
-        return true;
+    static const uint8_t fitting[] = {
+        [MESH_SCHEMA_ANY] = (uint8_t)~BIT(RAW), [MESH_SCHEMA_OBJECT] = BIT(OBJ),
+        [MESH_SCHEMA_ARRAY] = BIT(ARR),         [MESH_SCHEMA_STRING] = BIT(STR),
+        [MESH_SCHEMA_INTEGER] = BIT(NUM),       [MESH_SCHEMA_NUMBER] = BIT(NUM),
+        [MESH_SCHEMA_BOOLEAN] = BIT(BOOL),      [MESH_SCHEMA_NULL] = BIT(NULL),
+    };
+    if ((fitting[type] & 1U << yyjson_get_type(value)) == 0) {
+        return false;
     }
-    return false;
+    /* 1.0 is one: JSON Schema 2020-12, validation 6.1.1 */
+    return type != MESH_SCHEMA_INTEGER || !yyjson_is_real(value) ||
+           mesh_schema_is_integer(mesh_schema_number(value));
+}
+
+static void type_problem(struct mesh_event_walk *walk, enum mesh_schema_type type,
+                         yyjson_val *value, const struct mesh_pointer *at)
+{
+    static const char *const types[] = {
+        [MESH_SCHEMA_OBJECT] = "an object", [MESH_SCHEMA_ARRAY] = "an array",
+        [MESH_SCHEMA_STRING] = "a string",  [MESH_SCHEMA_INTEGER] = "an integer",
+        [MESH_SCHEMA_NUMBER] = "a number",  [MESH_SCHEMA_BOOLEAN] = "true or false",
+        [MESH_SCHEMA_NULL] = "null",
+    };
+    const bool is_number_type =
+        type == MESH_SCHEMA_ANY || type == MESH_SCHEMA_INTEGER || type == MESH_SCHEMA_NUMBER;
+
+    if (yyjson_is_raw(value) && is_number_type) { /* see MESH_EVENT_READ_FLAGS */
+        mesh_event_problem(walk, at, "must be a number that 64 bits can hold");
+    } else {
+        mesh_event_problem(walk, at, "must be %s", types[type]);
+    }
 }
 
 static bool choice_is(const struct mesh_schema_choice *choice, yyjson_val *value)
@@ -218,22 +236,8 @@ static void value_write(struct mesh_event_walk *walk, const struct mesh_schema *
 static void value_check(struct mesh_event_walk *walk, const struct mesh_schema *schema,
                         yyjson_val *value, struct place place)
 {
-    static const char *const types[] = {
-        [MESH_SCHEMA_OBJECT] = "an object", [MESH_SCHEMA_ARRAY] = "an array",
-        [MESH_SCHEMA_STRING] = "a string",  [MESH_SCHEMA_INTEGER] = "an integer",
-        [MESH_SCHEMA_NUMBER] = "a number",  [MESH_SCHEMA_BOOLEAN] = "true or false",
-        [MESH_SCHEMA_NULL] = "null",
-    };
-    const bool is_number_type = schema->type == MESH_SCHEMA_ANY ||
-                                schema->type == MESH_SCHEMA_INTEGER ||
-                                schema->type == MESH_SCHEMA_NUMBER;
-
-    if (yyjson_is_raw(value) && is_number_type) {
-        mesh_event_problem(walk, place.at, "must be a number that 64 bits can hold");
-        return;
-    }
     if (!type_fits(schema->type, value)) {
-        mesh_event_problem(walk, place.at, "must be %s", types[schema->type]);
+        type_problem(walk, schema->type, value, place.at);
         return;
     }
     if (yyjson_is_ctn(value) && place.depth >= MESH_EVENT_DEPTH_MAX) {

@@ -36,43 +36,25 @@ void mesh_event_too_big(struct mesh_event_walk *walk)
 
 /* ---- strings ---- */
 
-#define BLOCK 32
-
-/* All bytes, without an early way out: so compilers make vector instructions of it. */
-static bool block_needs_escape(const uint8_t *block)
+/* A text that needs no escape. */
+static void plain_write(struct mesh_buffer *out, struct mesh_bytes text)
 {
-    uint8_t found = 0;
-    for (size_t i = 0; i < BLOCK; i++) {
-        found |=
-            (uint8_t)(block[i] < 0x20) | (uint8_t)(block[i] == '"') | (uint8_t)(block[i] == '\\');
-    }
-    return found != 0;
+    char *room = mesh_buffer_room(out, text.size + 2);
+
+    room[0] = '"';
+    memcpy(room + 1, text.data, text.size);
+    room[text.size + 1] = '"';
+    room[text.size + 2] = '\0';
+    out->size += text.size + 2;
 }
 
-static bool needs_escape(struct mesh_bytes text)
+bool mesh_event_write_text(struct mesh_event_walk *walk, yyjson_val *string)
 {
-    uint8_t rest[BLOCK];
-    size_t at = 0;
+    const struct mesh_bytes text = mesh_schema_text(string);
 
-    for (; at + BLOCK <= text.size; at += BLOCK) {
-        if (block_needs_escape(text.data + at)) {
-            return true;
-        }
-    }
-    if (at == text.size) {
-        return false;
-    }
-    memset(rest, 'x', BLOCK);
-    memcpy(rest, text.data + at, text.size - at);
-    return block_needs_escape(rest);
-}
-
-bool mesh_event_write_text(struct mesh_event_walk *walk, struct mesh_bytes text)
-{
-    if (!needs_escape(text)) {
-        mesh_event_write(walk, "\"", 1);
-        mesh_event_write(walk, (const char *)text.data, text.size);
-        mesh_event_write(walk, "\"", 1);
+    /* The parser saw no backslash in it: so nothing is there that would need one. */
+    if (yyjson_get_subtype(string) == YYJSON_SUBTYPE_NOESC) {
+        plain_write(walk->out, text);
         return true;
     }
     if (memchr(text.data, '\0', text.size) != NULL) {
@@ -102,7 +84,7 @@ static void length_check(struct mesh_event_walk *walk, const struct mesh_schema 
 void mesh_event_check_string(struct mesh_event_walk *walk, const struct mesh_schema *schema,
                              yyjson_val *value, const struct mesh_pointer *at)
 {
-    struct mesh_bytes text = mesh_schema_text(value);
+    const struct mesh_bytes text = mesh_schema_text(value);
     int64_t ignored = 0;
 
     if (text.size > MESH_EVENT_BYTES_MAX) {
@@ -115,14 +97,16 @@ void mesh_event_check_string(struct mesh_event_walk *walk, const struct mesh_sch
     }
     if (schema->is_country) {
         const size_t country = mesh_country_find(text);
-        if (country != mesh_country_unknown()) {
-            text = mesh_bytes_of_text(mesh_country_name(country));
-        }
         if (schema == walk->stream->count_schema) {
             walk->group = country;
         }
+        if (country != mesh_country_unknown()) {
+            const char *name = mesh_country_name(country);
+            plain_write(walk->out, mesh_bytes_of(name, strlen(name)));
+            return;
+        }
     }
-    if (!mesh_event_write_text(walk, text)) {
+    if (!mesh_event_write_text(walk, value)) {
         mesh_event_problem(walk, at, "must not contain U+0000");
     }
 }
@@ -141,20 +125,20 @@ static void integer_write(struct mesh_event_walk *walk, int64_t integer)
     if (integer < 0) {
         text[--at] = '-';
     }
-    mesh_event_write(walk, text + at, sizeof(text) - at);
+    mesh_buffer_add(walk->out, mesh_bytes_of(text + at, sizeof(text) - at));
 }
 
 /* The shortest text that reads back as the same double. */
 static void real_write(struct mesh_event_walk *walk, yyjson_val *value)
 {
-    _Alignas(max_align_t) char memory[1024];
+    MESH_UNINITIALIZED _Alignas(max_align_t) char memory[1024]; /* the writer's */
     yyjson_alc pool;
     size_t size = 0;
 
     if (yyjson_alc_pool_init(&pool, memory, sizeof(memory))) {
         const char *text = yyjson_val_write_opts(value, 0, &pool, &size, NULL);
         if (text != NULL) {
-            mesh_event_write(walk, text, size);
+            mesh_buffer_add(walk->out, mesh_bytes_of(text, size));
         }
     }
 }

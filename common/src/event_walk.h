@@ -13,7 +13,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 #include <yyjson.h>
 
 /* One call of mesh_event_check(). */
@@ -32,21 +31,8 @@ void mesh_event_problem(struct mesh_event_walk *walk, const struct mesh_pointer 
 /* Notes that the event is too big, and stops. */
 void mesh_event_too_big(struct mesh_event_walk *walk);
 
-/* mesh_buffer_add() in line: it is called a dozen times for a small event. */
-static inline void mesh_event_write(struct mesh_event_walk *walk, const char *text, size_t size)
-{
-    struct mesh_buffer *out = walk->out;
-    if (size >= out->capacity - out->size) {
-        mesh_buffer_add(out, mesh_bytes_of(text, size));
-        return;
-    }
-    memcpy(out->data + out->size, text, size);
-    out->size += size;
-    out->data[out->size] = '\0';
-}
-
 /* Writes a JSON string. False: U+0000, which BSON keys and C programs down the way cannot take. */
-bool mesh_event_write_text(struct mesh_event_walk *walk, struct mesh_bytes text);
+bool mesh_event_write_text(struct mesh_event_walk *walk, yyjson_val *string);
 
 /* A value of the schema's type: checked against its other keywords, normalised, written. */
 void mesh_event_check_string(struct mesh_event_walk *walk, const struct mesh_schema *schema,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mesh/id.h"
 
+#include "hex.h"
 #include "random.h"
 
 #include <openssl/evp.h>
@@ -12,20 +13,16 @@
 /* Sets version and variant (RFC 9562, section 4) and writes the canonical text. */
 static struct mesh_id id_of(uint8_t bytes[static UUID_BYTES], unsigned version)
 {
-    static const char hex_digits[] = "0123456789abcdef";
+    struct mesh_id id;
+
     bytes[6] = (uint8_t)((bytes[6] & 0x0F) | (version << 4));
     bytes[8] = (uint8_t)((bytes[8] & 0x3F) | 0x80);
-
-    struct mesh_id id = {0};
-    char *at = id.text;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *at++ = '-';
-        }
-        *at++ = hex_digits[bytes[i] >> 4];
-        *at++ = hex_digits[bytes[i] & 15];
-    }
-    *at = '\0';
+    memcpy(id.text, "........-....-....-....-............", sizeof(id.text));
+    mesh_hex_write(id.text, bytes, 4);
+    mesh_hex_write(id.text + 9, bytes + 4, 2);
+    mesh_hex_write(id.text + 14, bytes + 6, 2);
+    mesh_hex_write(id.text + 19, bytes + 8, 2);
+    mesh_hex_write(id.text + 24, bytes + 10, 6);
     return id;
 }
 
@@ -72,18 +69,22 @@ struct mesh_id mesh_id_derive(const struct mesh_id_source *source)
 
 bool mesh_id_parse(struct mesh_bytes text, struct mesh_id *out_id)
 {
-    if (text.size != MESH_ID_LENGTH) {
+    const uint8_t *at = text.data;
+    uint8_t digits[2 * UUID_BYTES];
+
+    if (text.size != MESH_ID_LENGTH || at[8] != '-' || at[13] != '-' || at[18] != '-' ||
+        at[23] != '-') {
         return false;
     }
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t byte = text.data[i];
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        bool hex = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
-        if (dash ? byte != '-' : !hex) {
-            return false;
-        }
+    memcpy(digits, at, 8);
+    memcpy(digits + 8, at + 9, 4);
+    memcpy(digits + 12, at + 14, 4);
+    memcpy(digits + 16, at + 19, 4);
+    memcpy(digits + 20, at + 24, 12);
+    if (!mesh_hex_valid(digits, sizeof(digits))) {
+        return false;
     }
-    memcpy(out_id->text, text.data, MESH_ID_LENGTH);
+    memcpy(out_id->text, at, MESH_ID_LENGTH);
     out_id->text[MESH_ID_LENGTH] = '\0';
     return true;
 }

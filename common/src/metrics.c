@@ -109,26 +109,31 @@ int64_t mesh_metric_value(const struct mesh_metric *counter_or_gauge)
 }
 
 static void observe(struct mesh_metric *histogram, const int64_t *bounds, size_t count,
-                    int64_t value)
+                    int64_t value, uint64_t times)
 {
     size_t bucket = 0;
     while (bucket < count && value > bounds[bucket]) {
         bucket++;
     }
-    atomic_fetch_add_explicit(&histogram->buckets[bucket], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->value, value, memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->buckets[bucket], times, memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->value, value * (int64_t)times, memory_order_relaxed);
 }
 
 void mesh_metric_observe_us(struct mesh_metric *histogram_seconds, int64_t us)
 {
+    mesh_metric_observe_us_times(histogram_seconds, us, 1);
+}
+
+void mesh_metric_observe_us_times(struct mesh_metric *histogram_seconds, int64_t us, uint64_t times)
+{
     assert(histogram_seconds->kind == HISTOGRAM_SECONDS);
-    observe(histogram_seconds, second_bounds, MESH_COUNT_OF(second_bounds), us > 0 ? us : 0);
+    observe(histogram_seconds, second_bounds, MESH_COUNT_OF(second_bounds), us > 0 ? us : 0, times);
 }
 
 void mesh_metric_observe(struct mesh_metric *histogram_count, uint64_t n)
 {
     assert(histogram_count->kind == HISTOGRAM_COUNT);
-    observe(histogram_count, count_bounds, MESH_COUNT_OF(count_bounds), (int64_t)n);
+    observe(histogram_count, count_bounds, MESH_COUNT_OF(count_bounds), (int64_t)n, 1);
 }
 
 /* `name_suffix{labels,extra} `, leaving out what is empty. */

@@ -2,6 +2,7 @@
 #include "mesh/mongo.h"
 
 #include "mesh/alloc.h"
+#include "mesh/bson.h"
 #include "mesh/log.h"
 
 #include <pthread.h>
@@ -140,114 +141,21 @@ void mesh_mongo_free(struct mesh_mongo *mongo)
     free(mongo);
 }
 
-static const char *append_array(bson_t *out, yyjson_val *array, int depth);
-static const char *append_object(bson_t *out, yyjson_val *object, const char *const *skip,
-                                 int depth);
-
-/* One value under a key that is valid UTF-8 without NUL. */
-static const char *append_value(bson_t *out, const char *key, int key_size, yyjson_val *value,
-                                int depth)
-{
-    bson_t child;
-    const char *reason = NULL;
-    bool ok = true;
-
-    switch (yyjson_get_tag(value)) {
-    case YYJSON_TYPE_NULL | YYJSON_SUBTYPE_NONE:
-        ok = bson_append_null(out, key, key_size);
-        break;
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE:
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE:
-        ok = bson_append_bool(out, key, key_size, yyjson_get_bool(value));
-        break;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT:
-        ok = yyjson_get_uint(value) <= INT64_MAX
-                 ? bson_append_int64(out, key, key_size, (int64_t)yyjson_get_uint(value))
-                 : bson_append_double(out, key, key_size, (double)yyjson_get_uint(value));
-        break;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT:
-        ok = bson_append_int64(out, key, key_size, yyjson_get_sint(value));
-        break;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL:
-        ok = bson_append_double(out, key, key_size, yyjson_get_real(value));
-        break;
-    case YYJSON_TYPE_ARR | YYJSON_SUBTYPE_NONE:
-        ok = bson_append_array_begin(out, key, key_size, &child);
-        reason = ok ? append_array(&child, value, depth - 1) : NULL;
-        ok = ok && bson_append_array_end(out, &child);
-        break;
-    case YYJSON_TYPE_OBJ | YYJSON_SUBTYPE_NONE:
-        ok = bson_append_document_begin(out, key, key_size, &child);
-        reason = ok ? append_object(&child, value, NULL, depth - 1) : NULL;
-        ok = ok && bson_append_document_end(out, &child);
-        break;
-    default: /* strings, escaped or not */
-        ok =
-            bson_append_utf8(out, key, key_size, yyjson_get_str(value), (int)yyjson_get_len(value));
-        break;
-    }
-    return ok ? reason : "does not fit into a document";
-}
-
-static const char *append_array(bson_t *out, yyjson_val *array, int depth)
-{
-    yyjson_arr_iter items = yyjson_arr_iter_with(array);
-    uint32_t index = 0;
-
-    if (depth <= 0) {
-        return "is nested too deeply";
-    }
-    for (yyjson_val *item = yyjson_arr_iter_next(&items); item != NULL;
-         item = yyjson_arr_iter_next(&items)) {
-        char text[16];
-        const char *key = NULL;
-        size_t key_size = bson_uint32_to_string(index++, &key, text, sizeof text);
-        const char *reason = append_value(out, key, (int)key_size, item, depth);
-        if (reason != NULL) {
-            return reason;
-        }
-    }
-    return NULL;
-}
-
-static bool is_skipped(yyjson_val *key, const char *const *skip)
-{
-    for (; skip != NULL && *skip != NULL; skip++) {
-        if (yyjson_equals_str(key, *skip)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *append_object(bson_t *out, yyjson_val *object, const char *const *skip,
-                                 int depth)
-{
-    yyjson_obj_iter members = yyjson_obj_iter_with(object);
-
-    if (depth <= 0) {
-        return "is nested too deeply";
-    }
-    for (yyjson_val *key = yyjson_obj_iter_next(&members); key != NULL;
-         key = yyjson_obj_iter_next(&members)) {
-        if (is_skipped(key, skip)) {
-            continue;
-        }
-        if (memchr(yyjson_get_str(key), '\0', yyjson_get_len(key)) != NULL) {
-            return "has a NUL in a member's name";
-        }
-        const char *reason = append_value(out, yyjson_get_str(key), (int)yyjson_get_len(key),
-                                          yyjson_obj_iter_get_val(key), depth);
-        if (reason != NULL) {
-            return reason;
-        }
-    }
-    return out->len <= MESH_MONGO_DOCUMENT_BYTES_MAX ? NULL : "is too big for a document";
-}
-
 const char *mesh_mongo_append_members(bson_t *out, yyjson_val *object, const char *const *skip)
 {
-    return append_object(out, object, skip, MESH_MONGO_DEPTH_MAX);
+    struct mesh_buffer document = {0};
+    bson_t members;
+
+    size_t place = mesh_bson_begin(&document);
+    const char *reason = mesh_bson_add_members(&document, object, skip);
+    mesh_bson_end(&document, place);
+    if (reason == NULL &&
+        !(bson_init_static(&members, (const uint8_t *)document.data, document.size) &&
+          bson_concat(out, &members))) {
+        reason = "does not fit into a document";
+    }
+    mesh_buffer_done(&document);
+    return reason;
 }
 
 bool mesh_mongo_is_refusal(int32_t server_code)

@@ -5,16 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct mesh_pointer mesh_pointer_key(const struct mesh_pointer *parent, struct mesh_bytes key)
-{
-    return (struct mesh_pointer){.parent = parent, .key = key};
-}
-
-struct mesh_pointer mesh_pointer_item(const struct mesh_pointer *parent, size_t index)
-{
-    return (struct mesh_pointer){.parent = parent, .index = index};
-}
-
 struct text {
     char *data;
     size_t size;

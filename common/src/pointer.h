@@ -18,9 +18,18 @@ struct mesh_pointer {
     size_t index;                      /* of an array's item, when key.data is NULL */
 };
 
-/* The way to a member or an item of the value that `parent` leads to. */
-struct mesh_pointer mesh_pointer_key(const struct mesh_pointer *parent, struct mesh_bytes key);
-struct mesh_pointer mesh_pointer_item(const struct mesh_pointer *parent, size_t index);
+/* The way to a member or an item of the value that `parent` leads to. Inline: made for each value,
+ * though only those of problems are written. */
+static inline struct mesh_pointer mesh_pointer_key(const struct mesh_pointer *parent,
+                                                   struct mesh_bytes key)
+{
+    return (struct mesh_pointer){.parent = parent, .key = key};
+}
+
+static inline struct mesh_pointer mesh_pointer_item(const struct mesh_pointer *parent, size_t index)
+{
+    return (struct mesh_pointer){.parent = parent, .index = index};
+}
 
 /* Writes "/a/0/b" and its NUL; what does not fit is cut after a whole code point. */
 void mesh_pointer_write(const struct mesh_pointer *pointer, char *out, size_t out_size);

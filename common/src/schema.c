@@ -32,11 +32,6 @@ bool mesh_schema_refuse(struct mesh_error *err, const struct mesh_pointer *at, c
                      text);
 }
 
-struct mesh_bytes mesh_schema_text(yyjson_val *string)
-{
-    return mesh_bytes_of(yyjson_get_str(string), yyjson_get_len(string));
-}
-
 bool mesh_schema_reserved(struct mesh_bytes name)
 {
     static const char *const reserved[] = {"id", "_id", "received_at", "kafka", "traceparent"};
@@ -184,6 +179,7 @@ static bool properties_read(const struct mesh_schema_reader *reader, yyjson_val 
             return false;
         }
         struct mesh_buffer written = {0};
+        mesh_buffer_add_text(&written, ",");
         mesh_buffer_add_json(&written, mesh_schema_text(key));
         mesh_buffer_add_text(&written, ":");
         properties[index] = (struct mesh_schema_property){

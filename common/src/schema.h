@@ -51,7 +51,7 @@ struct mesh_schema_limit {
 
 struct mesh_schema_property {
     struct mesh_bytes name;
-    struct mesh_bytes json; /* "name": with its quotes and colon, as it is written */
+    struct mesh_bytes json; /* ,"name": as it is written behind another member */
     const struct mesh_schema *schema;
 };
 
@@ -110,7 +110,10 @@ bool mesh_schema_refuse(struct mesh_error *err, const struct mesh_pointer *at, c
 long double mesh_schema_number(yyjson_val *number);
 bool mesh_schema_is_integer(long double number);
 
-/* A yyjson string as bytes. */
-struct mesh_bytes mesh_schema_text(yyjson_val *string);
+/* A yyjson string as bytes; it must be one. */
+static inline struct mesh_bytes mesh_schema_text(yyjson_val *string)
+{
+    return mesh_bytes_of(unsafe_yyjson_get_str(string), unsafe_yyjson_get_len(string));
+}
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mesh/trace.h"
 
+#include "hex.h"
 #include "random.h"
 
 #include <string.h>
@@ -10,40 +11,15 @@
 #define PARENT_ID_AT 36
 #define FLAGS_AT 53
 
-static const char hex_digits[] = "0123456789abcdef";
-
-static void put_hex(char *at, const uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        at[2 * i] = hex_digits[bytes[i] >> 4];
-        at[2 * i + 1] = hex_digits[bytes[i] & 15];
-    }
-}
-
-/* Lower-case hex; *out_zero: only zeros, which the standard forbids in ids. */
-static bool is_hex(const uint8_t *at, size_t count, bool *out_zero)
-{
-    *out_zero = true;
-    for (size_t i = 0; i < count; i++) {
-        if (!((at[i] >= '0' && at[i] <= '9') || (at[i] >= 'a' && at[i] <= 'f'))) {
-            return false;
-        }
-        *out_zero = *out_zero && at[i] == '0';
-    }
-    return true;
-}
-
 bool mesh_trace_valid(struct mesh_bytes traceparent)
 {
     const uint8_t *at = traceparent.data;
-    bool trace_zero = false;
-    bool parent_zero = false;
-    bool flags_zero = false;
+    /* The standard forbids ids that are all zero. */
     return traceparent.size == MESH_TRACEPARENT_LENGTH && memcmp(at, "00-", 3) == 0 &&
            at[PARENT_ID_AT - 1] == '-' && at[FLAGS_AT - 1] == '-' &&
-           is_hex(at + TRACE_ID_AT, 32, &trace_zero) && !trace_zero &&
-           is_hex(at + PARENT_ID_AT, 16, &parent_zero) && !parent_zero &&
-           is_hex(at + FLAGS_AT, 2, &flags_zero);
+           mesh_hex_valid(at + TRACE_ID_AT, 32) && !mesh_hex_zero(at + TRACE_ID_AT, 32) &&
+           mesh_hex_valid(at + PARENT_ID_AT, 16) && !mesh_hex_zero(at + PARENT_ID_AT, 16) &&
+           mesh_hex_valid(at + FLAGS_AT, 2);
 }
 
 struct mesh_trace mesh_trace_new(void)
@@ -54,9 +30,9 @@ struct mesh_trace mesh_trace_new(void)
     random[16] |= 1;
     struct mesh_trace trace;
     memcpy(trace.traceparent, "00-", 3);
-    put_hex(trace.traceparent + TRACE_ID_AT, random, 16);
+    mesh_hex_write(trace.traceparent + TRACE_ID_AT, random, 16);
     trace.traceparent[PARENT_ID_AT - 1] = '-';
-    put_hex(trace.traceparent + PARENT_ID_AT, random + 16, 8);
+    mesh_hex_write(trace.traceparent + PARENT_ID_AT, random + 16, 8);
     memcpy(trace.traceparent + FLAGS_AT - 1, "-00", 4);
     return trace;
 }

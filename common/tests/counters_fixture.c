@@ -102,7 +102,7 @@ static struct mesh_counters_reply range_call(bool settle, uint64_t first, const 
     if (settle) {
         mesh_counters_settle(test.command, &range);
     } else {
-        mesh_counters_apply(test.command, &range);
+        mesh_counters_apply(test.command, &range, 1);
     }
     return counters_call();
 }

@@ -7,6 +7,7 @@
 #include "cmocka_all.h"
 #include "mesh/bytes.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
 
@@ -33,6 +34,14 @@ static void test_malformed_utf8_is_refused(void **state)
     };
     for (size_t i = 0; i < MESH_COUNT_OF(bad); i++) {
         assert_false(mesh_bytes_is_utf8(mesh_bytes_of_text(bad[i])));
+        /* Behind ASCII, of which eight bytes at a time are skipped. */
+        char text[24] = "0123456789abcdefghi";
+        for (size_t before = 0; before < 20; before++) {
+            const size_t size = strlen(bad[i]);
+            memcpy(text + before, bad[i], size);
+            assert_false(mesh_bytes_is_utf8(mesh_bytes_of(text, before + size)));
+            memcpy(text, "0123456789abcdefghi", 20);
+        }
     }
 }
 
@@ -75,6 +84,55 @@ static void test_json_strings_read_back_equal(void **state)
     mesh_buffer_done(&buffer);
 }
 
+static void test_every_byte_is_escaped_where_it_must_be(void **state)
+{
+    (void)state;
+    /* At every place of a text, since eight bytes at a time are looked at. */
+    for (size_t place = 0; place < 19; place++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char text[20] = "abcdefghijklmnopqrs";
+            char expected[32] = "\"";
+            struct mesh_buffer buffer = {0};
+            text[place] = (char)byte;
+            memcpy(expected + 1, text, place);
+            char *at = expected + 1 + place;
+            const char *escape = byte != 0 ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", (char)byte) : NULL;
+            if (escape != NULL && (byte < 0x20 || byte == '"' || byte == '\\')) {
+                at += sprintf(at, "\\%c", escape[1]);
+            } else if (byte < 0x20) {
+                at += sprintf(at, "\\u%04x", byte);
+            } else {
+                *at++ = (char)byte;
+            }
+            memcpy(at, text + place + 1, sizeof(text) - place - 2);
+            memcpy(at + sizeof(text) - place - 2, "\"", 2);
+            mesh_buffer_add_json(&buffer, mesh_bytes_of(text, 19));
+            assert_string_equal(buffer.data, expected);
+            assert_int_equal(buffer.size, strlen(expected));
+            mesh_buffer_done(&buffer);
+        }
+    }
+}
+
+static void test_room_is_where_the_next_bytes_go(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 600; more++) {
+        struct mesh_buffer buffer = {0};
+        mesh_buffer_add_text(&buffer, "before");
+        char *room = mesh_buffer_room(&buffer, more);
+        assert_ptr_equal(room, buffer.data + 6);
+        memset(room, 'x', more);
+        room[more] = '\0';
+        buffer.size += more;
+        mesh_buffer_add_text(&buffer, "behind");
+        assert_int_equal(buffer.size, 12 + more);
+        assert_memory_equal(buffer.data, "before", 6);
+        assert_string_equal(buffer.data + 6 + more, "behind");
+        mesh_buffer_done(&buffer);
+    }
+}
+
 static void test_a_buffer_grows_and_can_be_used_again(void **state)
 {
     (void)state;
@@ -99,6 +157,8 @@ int main(void)
         cmocka_unit_test(test_malformed_utf8_is_refused),
         cmocka_unit_test(test_well_formed_utf8_is_taken_and_counted),
         cmocka_unit_test(test_json_strings_read_back_equal),
+        cmocka_unit_test(test_every_byte_is_escaped_where_it_must_be),
+        cmocka_unit_test(test_room_is_where_the_next_bytes_go),
         cmocka_unit_test(test_a_buffer_grows_and_can_be_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

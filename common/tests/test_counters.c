@@ -30,6 +30,44 @@ static void test_holes_stay_open_and_not_counted_closes(void **state)
     assert_field(STATE, "c:Peru", "1");
 }
 
+static void test_ranges_of_one_call_may_overlap(void **state)
+{
+    (void)state;
+    static const uint8_t groups[] = {0, 1, 2, 3, 3, MESH_GROUP_HOLE, 0};
+    struct mesh_counters_range ranges[3];
+    counters_settle(0, "0", NULL);
+    for (size_t i = 0; i < MESH_COUNT_OF(ranges); i++) {
+        ranges[i] = (struct mesh_counters_range){
+            .stream = counters_stream.name,
+            .partition = (uint32_t)(i / 2), /* 0, 0, 1 */
+            .first_offset = i == 1 ? 3 : 0,
+            .count = MESH_COUNT_OF(groups),
+            .groups = groups,
+            .group_names = counters_stream.group_names,
+            .group_count = counters_stream.group_count,
+        };
+    }
+    mesh_counters_apply(test.command, ranges, MESH_COUNT_OF(ranges));
+    struct mesh_counters_reply reply = counters_call();
+    assert_int_equal(reply.outcome, MESH_COUNTERS_DONE);
+    assert_int_equal(reply.watermark, 1);
+    /* Of partition 0: 1 to 4 and 6, then 5 and 7 to 9 with what the second range says of them;
+     * without 8, which is a hole. Of partition 1: all but a hole. */
+    assert_int_equal(reply.counted, 5 + 3 + 6);
+    assert_int_equal(counters_call().counted, 0);
+    assert_int_equal(counters_apply(8, "2").counted, 1);
+}
+
+/* Programs of before version 3 go on working beside newer ones. */
+static void test_apply_of_one_range_is_still_there(void **state)
+{
+    (void)state;
+    redis_run("FCALL tweetmesh_apply 1 " STATE " 0 5 \1\1 Chile Peru");
+    assert_field(STATE, "c:Peru", "2");
+    assert_field(STATE, "total", "2");
+    assert_int_equal(counters_apply(5, "222").counted, 1);
+}
+
 static void test_settle_fills_in_takes_back_and_moves_on(void **state)
 {
     (void)state;
@@ -88,7 +126,7 @@ static void test_every_group_and_a_full_range_fit_in_one_call(void **state)
         .duplicates = duplicates,
         .topic_id = TOPIC,
     };
-    mesh_counters_apply(test.command, &range);
+    mesh_counters_apply(test.command, &range, 1);
     assert_int_equal(counters_call().counted, MESH_COUNTERS_RANGE_MAX);
     redis_run("HSET " STATE " w:1999 1023");
     mesh_counters_settle(test.command, &range);
@@ -246,6 +284,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_applying_twice_counts_once),
         CASE(test_holes_stay_open_and_not_counted_closes),
+        CASE(test_ranges_of_one_call_may_overlap),
+        CASE(test_apply_of_one_range_is_still_there),
         CASE(test_settle_fills_in_takes_back_and_moves_on),
         CASE(test_numbers_next_to_the_limit_are_exact),
         CASE(test_every_group_and_a_full_range_fit_in_one_call),

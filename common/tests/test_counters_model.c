@@ -23,6 +23,7 @@
 #define RECORDS 12000 /* per partition */
 #define STEPS 900
 #define SCHEDULES 3
+#define HINT_RANGES 6
 #define TEAR_BYTES_MAX 60000
 
 struct record {
@@ -113,25 +114,22 @@ static struct mesh_counters_reply call(void)
     return reply;
 }
 
-/* A hint frame anywhere in the log; poison is never hinted, and some offsets are left out. */
-static void hint(void)
+/* A hint anywhere in the log, up to count_max records; poison is never hinted, and some offsets are
+ * left out. */
+static struct mesh_counters_range hint_range(uint8_t *groups, size_t count_max)
 {
-    static uint8_t groups[MESH_COUNTERS_RANGE_MAX];
     size_t partition = below(PARTITIONS);
     size_t end = model.log_end[partition];
-    if (end == 0) {
-        return;
-    }
-    size_t back = below(one_in(5) ? end : (end < 800 ? end : 800));
-    size_t first = end - 1 - back;
-    size_t count = 1 + below(one_in(20) ? MESH_COUNTERS_RANGE_MAX : 600);
+    size_t back = end == 0 ? 0 : below(one_in(5) ? end : (end < 800 ? end : 800));
+    size_t first = end == 0 ? 0 : end - 1 - back;
+    size_t count = 1 + below(one_in(20) ? count_max : count_max / 7 + 1);
     count = count < end - first ? count : end - first;
     for (size_t i = 0; i < count; i++) {
         const struct record *record = &model.log[partition][first + i];
         bool left_out = record->group == MESH_GROUP_NOT_COUNTED || one_in(8);
         groups[i] = left_out ? MESH_GROUP_HOLE : record->group;
     }
-    const struct mesh_counters_range range = {
+    return (struct mesh_counters_range){
         .stream = stream.name,
         .partition = (uint32_t)partition,
         .first_offset = first,
@@ -140,7 +138,19 @@ static void hint(void)
         .group_names = group_names,
         .group_count = GROUPS,
     };
-    mesh_counters_apply(model.command, &range);
+}
+
+/* One call with one or several ranges, some of them of the same partition. */
+static void hint(void)
+{
+    static uint8_t groups[MESH_COUNTERS_RANGE_MAX];
+    struct mesh_counters_range ranges[HINT_RANGES];
+    size_t range_count = one_in(2) ? 1 : 1 + below(HINT_RANGES);
+    size_t share = MESH_COUNTERS_RANGE_MAX / range_count;
+    for (size_t i = 0; i < range_count; i++) {
+        ranges[i] = hint_range(groups + i * share, share);
+    }
+    mesh_counters_apply(model.command, ranges, range_count);
     call();
     if (one_in(10)) {
         call(); /* doubled */
@@ -326,16 +336,29 @@ static void assert_equal_to_kafka(void)
     mesh_counters_state_done(&state);
 }
 
-/* Until every partition is settled to its end; an idle consumer's heartbeat finds a set-back. */
+/* Settles a partition to its end. False: there was nothing to do. An idle consumer's heartbeat
+ * finds a set-back. */
+static bool drain_partition(size_t partition)
+{
+    bool busy = false;
+    for (;;) {
+        size_t before = model.position[partition];
+        consume(partition, MESH_COUNTERS_RANGE_MAX);
+        if (model.position[partition] == before && before == model.log_end[partition]) {
+            return busy;
+        }
+        busy = true;
+    }
+}
+
+/* Until every partition is settled to its end: a copy put back for one sets back others, too. */
 static void drain(void)
 {
-    for (size_t i = 0; i < PARTITIONS; i++) {
-        for (;;) {
-            size_t before = model.position[i];
-            consume(i, MESH_COUNTERS_RANGE_MAX);
-            if (model.position[i] == before && before == model.log_end[i]) {
-                break;
-            }
+    bool busy = true;
+    while (busy) {
+        busy = false;
+        for (size_t i = 0; i < PARTITIONS; i++) {
+            busy = drain_partition(i) || busy;
         }
     }
 }

@@ -29,12 +29,13 @@ static void test_garbage_arguments_are_refused(void **state)
 {
     (void)state;
     static const char *const a = "tweetmesh_apply";
+    static const char *const m = "tweetmesh_apply_many";
     static const char *const s = "tweetmesh_settle";
     static const char *const w = "tweetmesh_sweep";
     static const char *const r = "tweetmesh_restore";
     static const struct {
         const char *reason;
-        const char *argv[12];
+        const char *argv[13];
     } cases[] = {
         {"key", {a, "0"}},
         {"key", {a, "2", STATE, "b"}},
@@ -52,6 +53,14 @@ static void test_garbage_arguments_are_refused(void **state)
         {"first offset", {a, "1", STATE, "0", "9007199254740993", "\1", "n"}},
         {"first offset", {a, "1", STATE, "0", "18446744073709551615", "\1", "n"}},
         {"no name", {a, "1", STATE, "0", "0", "\1", "only name 0"}},
+        {"key", {m, "0"}},
+        {"number of ranges", {m, "1", STATE}},
+        {"number of ranges", {m, "1", STATE, "65"}},
+        {"offsets", {m, "1", STATE, "1"}},
+        {"offsets", {m, "1", STATE, "2", "0", "0", "\1", "1", "0"}},
+        {"partition", {m, "1", STATE, "2", "0", "0", "\1", "x", "0", "\1", "n", "m"}},
+        {"first offset", {m, "1", STATE, "2", "0", "0", "\1", "1", "y", "\1", "n", "m"}},
+        {"no name", {m, "1", STATE, "2", "0", "0", "", "1", "0", "\1", "only name 0"}},
         {"key", {s, "0"}},
         {"offsets", {s, "1", STATE, "0", "0", TOPIC}},
         {"topic id", {s, "1", STATE, "0", "0", TOPIC, "\1"}},
@@ -100,6 +109,11 @@ static void test_too_many_offsets_or_names_are_refused(void **state)
         argv[i] = "n";
     }
     assert_refused(7 + 255, argv, "up to 254 group names");
+    static char half[MESH_COUNTERS_RANGE_MAX / 2 + 2];
+    memset(half, 1, sizeof(half) - 1);
+    const char *many[] = {
+        "FCALL", "tweetmesh_apply_many", "1", STATE, "2", "0", "0", half, "1", "0", half, "n", "m"};
+    assert_refused((int)MESH_COUNT_OF(many), many, "up to 4096 offsets");
 }
 
 static void test_keys_of_another_type_are_a_clear_error(void **state)

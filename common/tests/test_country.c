@@ -4,6 +4,7 @@
  * Method: tables of both; and all names of iso-codes, as they are, in upper and lower case and with
  * their accents taken apart, against what the generator's own folding in Python says.
  */
+#include "../src/country_table.h"
 #include "cmocka_all.h"
 #include "mesh/country.h"
 
@@ -73,6 +74,30 @@ static void test_what_is_too_long_is_unknown(void **state)
     }
     assert_int_equal(mesh_country_find(mesh_bytes_of(text, MESH_COUNTRY_BYTES_MAX)),
                      mesh_country_unknown());
+}
+
+static void test_the_longest_foldings_have_room(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < mesh_country_fold_count; i++) {
+        const uint32_t point = mesh_country_folds[i].code_point;
+        char text[MESH_COUNTRY_BYTES_MAX];
+        size_t size = 0;
+        for (size_t k = 0; k < MESH_COUNTRY_CODE_POINTS_MAX; k++) {
+            if (point >= 0x10000) {
+                text[size++] = (char)(0xF0 | point >> 18);
+                text[size++] = (char)(0x80 | (point >> 12 & 0x3F));
+                text[size++] = (char)(0x80 | (point >> 6 & 0x3F));
+            } else if (point >= 0x800) {
+                text[size++] = (char)(0xE0 | point >> 12);
+                text[size++] = (char)(0x80 | (point >> 6 & 0x3F));
+            } else {
+                text[size++] = (char)(0xC0 | point >> 6);
+            }
+            text[size++] = (char)(0x80 | (point & 0x3F));
+        }
+        assert_int_equal(mesh_country_find(mesh_bytes_of(text, size)), mesh_country_unknown());
+    }
 }
 
 static void test_what_people_write_is_found(void **state)
@@ -182,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_what_could_be_two_countries_is_unknown),
         cmocka_unit_test(test_what_is_no_utf8_is_unknown),
         cmocka_unit_test(test_what_is_too_long_is_unknown),
+        cmocka_unit_test(test_the_longest_foldings_have_room),
         cmocka_unit_test(test_what_people_write_is_found),
         cmocka_unit_test(test_short_names_are_sorted_distinct_and_find_themselves),
         cmocka_unit_test(test_names_of_all_languages_fold_as_in_the_generator),

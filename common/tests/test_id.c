@@ -2,7 +2,7 @@
 /*
  * Goal: the same source gives the same id everywhere and for ever; different sources never do.
  * Method: sources that would be equal if parts were only glued together; a fixed id that a later
- * version must still give; many fresh ids compared.
+ * version must still give; many fresh ids compared; every byte at every place of a good id.
  */
 #include "cmocka_all.h"
 #include "mesh/id.h"
@@ -37,6 +37,26 @@ static void test_what_is_no_canonical_uuid_is_refused(void **state)
         assert_false(mesh_id_parse(mesh_bytes_of_text(bad[i]), &id));
         assert_string_equal(id.text, "untouched");
     }
+}
+
+static void test_every_byte_at_every_place_is_told(void **state)
+{
+    (void)state;
+    static const char good[] = "0190b0f0-1234-7567-89ab-cdef00112233";
+    for (size_t place = 0; place < MESH_ID_LENGTH; place++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[sizeof(good)];
+            struct mesh_id id = {.text = "untouched"};
+            memcpy(text, good, sizeof(good));
+            text[place] = (char)byte;
+            const bool is_hex = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+            const bool is_good = good[place] == '-' ? byte == '-' : is_hex;
+            assert_int_equal(mesh_id_parse(mesh_bytes_of(text, MESH_ID_LENGTH), &id), is_good);
+            assert_string_equal(id.text, is_good ? text : "untouched");
+        }
+    }
+    struct mesh_id id;
+    assert_false(mesh_id_parse(mesh_bytes_of(NULL, 0), &id));
 }
 
 static void test_different_sources_give_different_ids(void **state)
@@ -94,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_no_canonical_uuid_is_refused),
+        cmocka_unit_test(test_every_byte_at_every_place_is_told),
         cmocka_unit_test(test_different_sources_give_different_ids),
         cmocka_unit_test(test_a_derived_id_stays_the_same_for_ever),
         cmocka_unit_test(test_fresh_ids_are_unique_and_ordered_by_time),

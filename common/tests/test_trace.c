@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal: a well-formed traceparent goes on with its trace id, a malformed one starts a new trace.
- * Method: the rules of the W3C recommendation, one broken at a time.
+ * Method: the rules of the W3C recommendation, one broken at a time; every byte at every place of a
+ * good one.
  */
 #include "cmocka_all.h"
 #include "mesh/trace.h"
@@ -32,6 +33,23 @@ static void test_malformed_ones_start_a_new_trace(void **state)
     }
 }
 
+static void test_every_byte_at_every_place_is_told(void **state)
+{
+    (void)state;
+    for (size_t place = 0; place < MESH_TRACEPARENT_LENGTH; place++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[sizeof(good)];
+            memcpy(text, good, sizeof(good));
+            text[place] = (char)byte;
+            const bool is_fixed = place < 2 || good[place] == '-';
+            const bool is_hex = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+            assert_int_equal(mesh_trace_valid(mesh_bytes_of(text, MESH_TRACEPARENT_LENGTH)),
+                             is_fixed ? byte == good[place] : is_hex);
+        }
+    }
+    assert_false(mesh_trace_valid(mesh_bytes_of(NULL, 0)));
+}
+
 static void test_a_trace_goes_on_with_a_parent_of_ours(void **state)
 {
     (void)state;
@@ -58,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed_ones_start_a_new_trace),
+        cmocka_unit_test(test_every_byte_at_every_place_is_told),
         cmocka_unit_test(test_a_trace_goes_on_with_a_parent_of_ours),
         cmocka_unit_test(test_new_traces_differ),
     };

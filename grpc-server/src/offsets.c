@@ -36,6 +36,16 @@ struct offsets *offsets_new(size_t topic_count)
     return offsets;
 }
 
+void offsets_lock(struct offsets *offsets)
+{
+    pthread_mutex_lock(&offsets->mutex);
+}
+
+void offsets_unlock(struct offsets *offsets)
+{
+    pthread_mutex_unlock(&offsets->mutex);
+}
+
 static struct partition *partition_of(struct topic *topic, size_t index)
 {
     if (index >= topic->count) {
@@ -70,10 +80,7 @@ int64_t offsets_believe(struct offsets *offsets, size_t topic, int32_t partition
     if (partition < 0 || partition >= PARTITION_COUNT_MAX) {
         return -1;
     }
-    pthread_mutex_lock(&offsets->mutex);
-    int64_t believed = believe(partition_of(&offsets->topics[topic], (size_t)partition), offset);
-    pthread_mutex_unlock(&offsets->mutex);
-    return believed;
+    return believe(partition_of(&offsets->topics[topic], (size_t)partition), offset);
 }
 
 void offsets_free(struct offsets *offsets)

@@ -4,6 +4,7 @@
 #include "mesh/alloc.h"
 #include "mesh/kafka.h"
 #include "mesh/log.h"
+#include "sender.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,6 +21,8 @@ struct producer {
     rd_kafka_queue_t *queue;
     rd_kafka_topic_t **topics; /* one a stream, in their order */
 
+    struct sender *sender;
+
     pthread_t thread;
     bool thread_runs;
     atomic_bool stopping;
@@ -29,12 +32,10 @@ struct producer {
 static bool settings_fill(rd_kafka_conf_t *conf, const struct producer_options *options,
                           struct mesh_error *err)
 {
-    char linger_ms[32];
-
-    (void)snprintf(linger_ms, sizeof linger_ms, "%.3f", (double)options->linger_us / 1000.0);
     return mesh_kafka_set(conf, "enable.idempotence", "true", err) &&
            mesh_kafka_set(conf, "acks", "all", err) &&
-           mesh_kafka_set(conf, "linger.ms", linger_ms, err) &&
+           /* It is the sender that says when to send. */
+           mesh_kafka_set(conf, "linger.ms", "50", err) &&
            mesh_kafka_set_uint(conf, "delivery.timeout.ms", options->delivery_ms_max, err) &&
            mesh_kafka_set_uint(conf, "queue.buffering.max.messages", options->queue_len_max, err) &&
            mesh_kafka_set_uint(conf, "queue.buffering.max.kbytes", options->queue_kb_max, err) &&
@@ -60,7 +61,7 @@ static bool topics_open(struct producer *producer, struct mesh_error *err)
 }
 
 /* A stored event whose offset is unknown is told as it is; the settle pass counts it. */
-static void report_one(struct producer *producer, const rd_kafka_message_t *message)
+static struct publication *report_read(const rd_kafka_message_t *message)
 {
     struct publication *publication = message->_private;
     rd_kafka_msg_status_t status = rd_kafka_message_status(message);
@@ -73,18 +74,21 @@ static void report_one(struct producer *producer, const rd_kafka_message_t *mess
         publication->code =
             mesh_kafka_code(message->err, status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
     }
-    producer->events.reported(producer->events.arg, publication);
+    return publication;
 }
 
 static void reports_read(struct producer *producer, rd_kafka_event_t *event)
 {
-    const rd_kafka_message_t *messages[REPORTS_AT_ONCE];
+    /* Only what was read into them is looked at. */
+    MESH_UNINITIALIZED const rd_kafka_message_t *messages[REPORTS_AT_ONCE];
+    MESH_UNINITIALIZED struct publication *publications[REPORTS_AT_ONCE];
     size_t count = 0;
 
     while ((count = rd_kafka_event_message_array(event, messages, REPORTS_AT_ONCE)) > 0) {
         for (size_t i = 0; i < count; i++) {
-            report_one(producer, messages[i]);
+            publications[i] = report_read(messages[i]);
         }
+        producer->events.reported(producer->events.arg, publications, count);
     }
 }
 
@@ -126,6 +130,63 @@ static void *reports_run(void *arg)
     return NULL;
 }
 
+static rd_kafka_headers_t *headers_of(const struct publication *publication)
+{
+    static const char content_type[] = "application/json";
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
+
+    /* Adding can only fail for lack of memory or a list that belongs to a message already. */
+    (void)rd_kafka_header_add(headers, "id", 2, publication->id.text, MESH_ID_LENGTH);
+    (void)rd_kafka_header_add(headers, "traceparent", 11, publication->trace.traceparent,
+                              MESH_TRACEPARENT_LENGTH);
+    (void)rd_kafka_header_add(headers, "content-type", 12, content_type, sizeof content_type - 1);
+    return headers;
+}
+
+static enum mesh_code publication_send(struct producer *producer, struct publication *publication)
+{
+    rd_kafka_headers_t *headers = headers_of(publication);
+    /* Neither copied nor freed by librdkafka: the batch outlives its reports. */
+    const rd_kafka_vu_t message[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = producer->topics[publication->stream]},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {.ptr = (void *)publication->value.data, .size = publication->value.size}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = publication->received_at_ms},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = publication},
+    };
+
+    rd_kafka_error_t *error = rd_kafka_produceva(producer->kafka, message, 5);
+    if (error == NULL) {
+        return MESH_OK;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(headers);
+    if (code == RD_KAFKA_RESP_ERR__FATAL && !atomic_exchange(&producer->fatal, true)) {
+        producer->events.troubled(producer->events.arg);
+    }
+    return mesh_kafka_code(code, false);
+}
+
+static void batch_send(void *arg, struct publication_batch *batch)
+{
+    struct producer *producer = arg;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct publication *publication = &batch->at[i];
+        if (publication->code != MESH_OK) {
+            continue;
+        }
+        enum mesh_code code = publication_send(producer, publication);
+        if (code != MESH_OK) { /* else it is the report thread's already */
+            publication->code = code;
+            producer->events.reported(producer->events.arg, &publication, 1);
+        }
+    }
+    producer->events.handed_over(producer->events.arg, batch);
+}
+
 struct producer *producer_new(const struct producer_options *options, struct mesh_error *err)
 {
     struct producer *producer = mesh_new(struct producer);
@@ -157,6 +218,15 @@ struct producer *producer_new(const struct producer_options *options, struct mes
         goto fail;
     }
     producer->thread_runs = true;
+    producer->sender = sender_new(&(struct sender_options){.kafka = producer->kafka,
+                                                           .queue_len_max = options->queue_len_max,
+                                                           .linger_us = options->linger_us,
+                                                           .send = batch_send,
+                                                           .arg = producer},
+                                  err);
+    if (producer->sender == NULL) {
+        goto fail;
+    }
     return producer;
 
 fail:
@@ -164,50 +234,16 @@ fail:
     return NULL;
 }
 
-static rd_kafka_headers_t *headers_of(const struct publication *publication)
+bool producer_send(struct producer *producer, struct publication_batch *batch)
 {
-    static const char content_type[] = "application/json";
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
-
-    /* Adding can only fail for lack of memory or a list that belongs to a message already. */
-    (void)rd_kafka_header_add(headers, "id", 2, publication->id.text, MESH_ID_LENGTH);
-    (void)rd_kafka_header_add(headers, "traceparent", 11, publication->trace.traceparent,
-                              MESH_TRACEPARENT_LENGTH);
-    (void)rd_kafka_header_add(headers, "content-type", 12, content_type, sizeof content_type - 1);
-    return headers;
-}
-
-enum mesh_code producer_send(struct producer *producer, struct publication *publication)
-{
-    rd_kafka_headers_t *headers = headers_of(publication);
-    /* Neither copied nor freed by librdkafka: the batch outlives its reports. */
-    const rd_kafka_vu_t message[] = {
-        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = producer->topics[publication->stream]},
-        {.vtype = RD_KAFKA_VTYPE_VALUE,
-         .u.mem = {.ptr = (void *)publication->value.data, .size = publication->value.size}},
-        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = publication->received_at_ms},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
-        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = publication},
-    };
-
-    rd_kafka_error_t *error = rd_kafka_produceva(producer->kafka, message, 5);
-    if (error == NULL) {
-        return MESH_OK;
-    }
-    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    rd_kafka_error_destroy(error);
-    rd_kafka_headers_destroy(headers);
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        atomic_store(&producer->fatal, true);
-    }
-    return mesh_kafka_code(code, false);
+    return sender_add(producer->sender, batch);
 }
 
 size_t producer_len(const struct producer *producer)
 {
     int len = rd_kafka_outq_len(producer->kafka);
 
-    return len < 0 ? 0 : (size_t)len;
+    return sender_len(producer->sender) + (len < 0 ? 0 : (size_t)len);
 }
 
 bool producer_is_fatal(const struct producer *producer)
@@ -269,6 +305,7 @@ void producer_free(struct producer *producer, uint32_t flush_ms)
     if (producer == NULL) {
         return;
     }
+    sender_free(producer->sender);
     reports_stop(producer, flush_ms);
     if (producer->topics != NULL) {
         for (size_t i = 0; i < mesh_streams_count(producer->streams); i++) {

@@ -22,8 +22,11 @@
 struct producer;
 
 struct producer_events {
-    /* A delivery report: the publication's code and partition are set, its offset is as told. */
-    void (*reported)(void *arg, struct publication *publication);
+    /* Delivery reports: the publications' codes and partitions are set, their offsets are as told.
+     * Those of a partition come in the order of their offsets. */
+    void (*reported)(void *arg, struct publication *const *publications, size_t count);
+    /* All of a batch was handed to librdkafka, or reported as refused. */
+    void (*handed_over)(void *arg, struct publication_batch *batch);
     /* Brokers went away, or the producer is fatally wrong: look at it soon. */
     void (*troubled)(void *arg);
     void *arg;
@@ -35,7 +38,7 @@ struct producer_options {
     uint32_t delivery_ms_max;           /* from producer_send() to the report */
     uint32_t queue_len_max;             /* events without a report */
     uint32_t queue_kb_max;              /* their bytes, in KiB */
-    uint32_t linger_us;                 /* how long a batch may wait for more events */
+    uint32_t linger_us;                 /* how long what is sent may wait for more */
     struct producer_events events;
 };
 
@@ -44,10 +47,10 @@ struct producer_options {
 MESH_MUST_CHECK
 struct producer *producer_new(const struct producer_options *options, struct mesh_error *err);
 
-/* Queues one event; never blocks. MESH_OK: reported() follows, once. Else certainly not stored, and
- * no report. */
+/* Queues the events of a batch whose code is MESH_OK; never blocks. True: reported() follows for
+ * each, and handed_over(), once. False: the queue is full, none is stored, nothing follows. */
 MESH_MUST_CHECK
-enum mesh_code producer_send(struct producer *producer, struct publication *publication);
+bool producer_send(struct producer *producer, struct publication_batch *batch);
 
 /* Events without a report. */
 size_t producer_len(const struct producer *producer);

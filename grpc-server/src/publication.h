@@ -46,8 +46,9 @@ struct publication_batch {
     publication_done_fn *done;
     void *arg; /* for done() */
 
-    atomic_size_t pending; /* the publisher's: events without a report */
-    int64_t sent_us;       /* the publisher's: mesh_clock_mono_us() */
+    struct publication_batch *next; /* the publisher's */
+    atomic_size_t pending;          /* the publisher's: events without a report */
+    int64_t sent_us;                /* the publisher's: mesh_clock_mono_us() */
 };
 
 #endif

@@ -54,21 +54,67 @@ struct publisher {
     bool watch_runs;
 };
 
-static void on_reported(void *arg, struct publication *publication)
+/* Returns whether one of them was stored. */
+static bool offsets_check(struct offsets *offsets, struct publication *const *publications,
+                          size_t count)
+{
+    bool stored = false;
+
+    offsets_lock(offsets);
+    for (size_t i = 0; i < count; i++) {
+        struct publication *publication = publications[i];
+        if (publication->code == MESH_OK) {
+            publication->offset = offsets_believe(offsets, publication->stream,
+                                                  publication->partition, publication->offset);
+            stored = true;
+        }
+    }
+    offsets_unlock(offsets);
+    return stored;
+}
+
+/* How many of the reports, from the first on, are of one stream's events of one batch. */
+static size_t run_len(struct publication *const *publications, size_t count)
+{
+    size_t len = 1;
+
+    while (len < count && publications[len]->batch == publications[0]->batch &&
+           publications[len]->stream == publications[0]->stream) {
+        len++;
+    }
+    return len;
+}
+
+static void batch_settle(struct publication_batch *batch, size_t count)
+{
+    if (atomic_fetch_sub(&batch->pending, count) == count) {
+        batch->done(batch->arg); /* which frees the batch with its publications */
+    }
+}
+
+static void on_handed_over(void *arg, struct publication_batch *batch)
+{
+    (void)arg;
+    batch_settle(batch, 1);
+}
+
+static void on_reported(void *arg, struct publication *const *publications, size_t count)
 {
     struct publisher *publisher = arg;
-    struct publication_batch *batch = publication->batch;
     int64_t now_us = mesh_clock_mono_us();
 
-    if (publication->code == MESH_OK) {
-        publication->offset = offsets_believe(publisher->offsets, publication->stream,
-                                              publication->partition, publication->offset);
+    if (offsets_check(publisher->offsets, publications, count)) {
         atomic_store_explicit(&publisher->reported_us, now_us, memory_order_relaxed);
     }
-    mesh_metric_observe_us(publisher->metrics[publication->stream].produce_seconds,
-                           now_us - batch->sent_us);
-    if (atomic_fetch_sub(&batch->pending, 1) == 1) {
-        batch->done(batch->arg);
+    for (size_t run = 0; count > 0; publications += run, count -= run) {
+        struct publication_batch *batch = publications[0]->batch;
+        run = run_len(publications, count);
+        if (publications[0]->code == MESH_RESOURCE_EXHAUSTED) { /* reported one by one */
+            mesh_metric_add(publisher->queue_full, run);
+        }
+        mesh_metric_observe_us_times(publisher->metrics[publications[0]->stream].produce_seconds,
+                                     now_us - batch->sent_us, run);
+        batch_settle(batch, run);
     }
 }
 
@@ -98,7 +144,10 @@ static struct producer *producer_make(struct publisher *publisher, struct mesh_e
             .queue_len_max = options->queue_len_max,
             .queue_kb_max = options->queue_kb_max,
             .linger_us = options->linger_us,
-            .events = {.reported = on_reported, .troubled = on_troubled, .arg = publisher},
+            .events = {.reported = on_reported,
+                       .handed_over = on_handed_over,
+                       .troubled = on_troubled,
+                       .arg = publisher},
         },
         err);
 }
@@ -220,7 +269,7 @@ static void metrics_make(struct publisher *publisher)
         char *labels = mesh_format("stream=\"%s\"", stream);
         publisher->metrics[i].produce_seconds =
             mesh_histogram_seconds("tweetmesh_kafka_produce_seconds", labels,
-                                   "From handing an event to librdkafka to its delivery report.");
+                                   "From taking an event for Kafka to its delivery report.");
         free(labels);
     }
     publisher->queue_len = mesh_gauge("tweetmesh_producer_queue_events", NULL,
@@ -270,50 +319,56 @@ fail:
     return NULL;
 }
 
-/* Under the producer lock. */
-static enum mesh_code send_one(struct publisher *publisher, struct publication *publication)
+/* Refuses what is to be sent and cannot be. Returns how many events are left to send. */
+static size_t batch_check(struct publisher *publisher, struct publication_batch *batch)
 {
-    if (!atomic_load_explicit(&publisher->up, memory_order_relaxed) ||
-        !atomic_load_explicit(&publisher->topic_ready[publication->stream], memory_order_relaxed)) {
-        mesh_metric_add(publisher->refused_down, 1);
-        return MESH_UNAVAILABLE;
-    }
-    enum mesh_code code = producer_send(publisher->producer, publication);
-    if (code == MESH_RESOURCE_EXHAUSTED) {
-        mesh_metric_add(publisher->queue_full, 1);
-    }
-    return code;
-}
-
-bool publisher_send(struct publisher *publisher, struct publication_batch *batch)
-{
+    bool up = atomic_load_explicit(&publisher->up, memory_order_relaxed);
+    size_t left = 0;
     size_t refused = 0;
 
-    /* One more than there are events, so that reports which come in meanwhile cannot finish it. */
-    atomic_store(&batch->pending, batch->count + 1);
-    batch->sent_us = mesh_clock_mono_us();
-    pthread_rwlock_rdlock(&publisher->producer_lock);
     for (size_t i = 0; i < batch->count; i++) {
         struct publication *publication = &batch->at[i];
         publication->batch = batch;
         publication->partition = -1;
         publication->offset = -1;
         if (publication->code != MESH_OK) {
-            refused++;
             continue;
         }
-        enum mesh_code code = send_one(publisher, publication);
-        if (code != MESH_OK) { /* else it is the report thread's already */
-            publication->code = code;
+        if (up && atomic_load_explicit(&publisher->topic_ready[publication->stream],
+                                       memory_order_relaxed)) {
+            left++;
+        } else {
+            publication->code = MESH_UNAVAILABLE;
             refused++;
         }
     }
-    bool fatal = producer_is_fatal(publisher->producer);
-    pthread_rwlock_unlock(&publisher->producer_lock);
-    if (fatal) {
-        on_troubled(publisher);
+    mesh_metric_add(publisher->refused_down, refused);
+    return left;
+}
+
+bool publisher_send(struct publisher *publisher, struct publication_batch *batch)
+{
+    size_t left = batch_check(publisher, batch);
+
+    if (left == 0) {
+        return false;
     }
-    return atomic_fetch_sub(&batch->pending, refused + 1) != refused + 1;
+    /* One more than there are events, so that reports which come in meanwhile cannot finish it. */
+    atomic_store(&batch->pending, left + 1);
+    batch->sent_us = mesh_clock_mono_us();
+    pthread_rwlock_rdlock(&publisher->producer_lock);
+    bool sent = producer_send(publisher->producer, batch);
+    pthread_rwlock_unlock(&publisher->producer_lock);
+    if (sent) { /* and perhaps done, so gone */
+        return true;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->at[i].code == MESH_OK) {
+            batch->at[i].code = MESH_RESOURCE_EXHAUSTED;
+        }
+    }
+    mesh_metric_add(publisher->queue_full, left);
+    return false;
 }
 
 static bool topics_all_ready(struct publisher *publisher, struct mesh_buffer *reason)

@@ -11,15 +11,27 @@
 #include <string.h>
 #include <yyjson.h>
 
-enum { ARENA_BLOCK_BYTES = 16 * 1024, NO_STREAM = -1 };
+enum {
+    /* In the arena for each event: as it was read, as it is published, and its row of the reply. */
+    EVENT_MEMORY = sizeof(struct wire_event) + sizeof(struct publication) + 16,
+    BESIDES_MEMORY = 128,
+    /* What a record has more than the event that was sent: "id" and "received_at", and a country's
+     * name in place of its code. Only a guess: the buffer grows. */
+    COUNTRY_MORE = 32,
+    RECORD_MORE = 96 + COUNTRY_MORE,
+    NO_STREAM = -1
+};
 
 struct request {
     const struct mesh_streams *streams;
     struct mesh_arena *arena;
-    const Tweetmesh__V1__PublishRequest *message;
+    uint64_t sequence;
+    struct wire_event *events; /* in the arena; views of the message; until it is checked */
     struct publication_batch batch;
     struct mesh_buffer records; /* values of all records, one behind the other */
-    bool ids_made;              /* at least one event came without an id */
+    struct mesh_trace trace;    /* of all events that came without one; made when needed */
+    bool trace_made;
+    bool ids_made; /* at least one event came without an id */
 
     Tweetmesh__V1__Problem **problems; /* of all events, in the arena */
     size_t problem_count;
@@ -29,39 +41,26 @@ struct request {
     bool reply_built;
 };
 
-static void *arena_alloc(void *arena, size_t size)
-{
-    return mesh_arena_alloc(arena, size);
-}
-
-static void arena_keep(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
 struct request *request_new(const struct mesh_streams *streams, struct mesh_bytes message,
                             struct mesh_error *err)
 {
-    if (!wire_check(message, err)) {
+    size_t count = 0;
+    uint64_t sequence = 0;
+
+    if (!wire_count(message, &count, &sequence, err)) {
         return NULL;
     }
     struct request *request = mesh_new(struct request);
     request->streams = streams;
-    request->arena = mesh_arena_new(ARENA_BLOCK_BYTES);
-    ProtobufCAllocator allocator = {
-        .alloc = arena_alloc, .free = arena_keep, .allocator_data = request->arena};
-    request->message =
-        tweetmesh__v1__publish_request__unpack(&allocator, message.size, message.data);
-    if (request->message == NULL) {
-        mesh_fail(err, MESH_INVALID_ARGUMENT, "the message is not a PublishRequest");
+    request->sequence = sequence;
+    request->arena = mesh_arena_new(count * EVENT_MEMORY + BESIDES_MEMORY);
+    request->events = mesh_arena_alloc(request->arena, count * sizeof *request->events);
+    if (!wire_read(message, request->events, count, err)) {
         request_free(request);
         return NULL;
     }
-    size_t count = request->message->n_events;
     request->batch.count = count;
     request->batch.at = mesh_arena_alloc(request->arena, count * sizeof *request->batch.at);
-    memset(request->batch.at, 0, count * sizeof *request->batch.at);
     return request;
 }
 
@@ -93,28 +92,45 @@ static void refuse(struct request *request, size_t index, const char *reason)
     problem_add(request, index, "", reason);
 }
 
-static int stream_find(const struct request *request, const char *name)
+static int stream_find(const struct request *request, struct mesh_bytes name)
 {
     for (size_t i = 0; i < mesh_streams_count(request->streams); i++) {
-        if (strcmp(mesh_streams_at(request->streams, i)->name, name) == 0) {
+        if (mesh_bytes_equal_text(name, mesh_streams_at(request->streams, i)->name)) {
             return (int)i;
         }
     }
     return NO_STREAM;
 }
 
-/* Everything of an event but its payload. */
+static void trace_take(struct request *request, struct mesh_bytes told, struct mesh_trace *out)
+{
+    if (mesh_trace_valid(told)) {
+        memcpy(out->traceparent, told.data, MESH_TRACEPARENT_LENGTH);
+        out->traceparent[MESH_TRACEPARENT_LENGTH] = '\0';
+        return;
+    }
+    if (!request->trace_made) {
+        request->trace = mesh_trace_new();
+        request->trace_made = true;
+    }
+    *out = request->trace;
+}
+
+/* Everything of an event but its payload. Fills in the whole publication. */
 static bool envelope_check(struct request *request, size_t index, int64_t now_ms)
 {
-    const Tweetmesh__V1__Event *event = request->message->events[index];
+    const struct wire_event *event = &request->events[index];
     struct publication *publication = &request->batch.at[index];
     int stream = stream_find(request, event->stream);
 
+    publication->code = MESH_OK;
     publication->stream = SIZE_MAX;
-    if (event->id[0] == '\0') {
+    publication->value = mesh_bytes_of(NULL, 0);
+    if (event->id.size == 0) {
         publication->id = mesh_id_new(now_ms);
         request->ids_made = true;
-    } else if (!mesh_id_parse(mesh_bytes_of_text(event->id), &publication->id)) {
+    } else if (!mesh_id_parse(event->id, &publication->id)) {
+        publication->id.text[0] = '\0';
         refuse(request, index, "the id is not a UUID in lower case");
         return false;
     }
@@ -123,7 +139,7 @@ static bool envelope_check(struct request *request, size_t index, int64_t now_ms
         return false;
     }
     publication->stream = (size_t)stream;
-    if (event->payload.len > MESH_EVENT_BYTES_MAX) {
+    if (event->payload.size > MESH_EVENT_BYTES_MAX) {
         refuse(request, index, "the payload is larger than 16 KiB");
         return false;
     }
@@ -131,77 +147,89 @@ static bool envelope_check(struct request *request, size_t index, int64_t now_ms
     bool believed =
         event->received_at != 0 && event->received_at <= (uint64_t)(now_ms + REQUEST_AHEAD_MS_MAX);
     publication->received_at_ms = believed ? (int64_t)event->received_at : now_ms;
-    struct mesh_bytes trace = mesh_bytes_of_text(event->traceparent);
-    if (mesh_trace_valid(trace)) {
-        memcpy(publication->trace.traceparent, trace.data, MESH_TRACEPARENT_LENGTH + 1);
-    } else {
-        publication->trace = mesh_trace_new();
-    }
+    trace_take(request, event->traceparent, &publication->trace);
     return true;
 }
 
-/* The payload against the schema; appends the normalised event to *normalised. */
-static bool payload_check(struct request *request, size_t index, const yyjson_alc *pool,
-                          struct mesh_buffer *normalised)
-{
-    const Tweetmesh__V1__Event *event = request->message->events[index];
-    struct publication *publication = &request->batch.at[index];
+/* What is used again for each event of a request. */
+struct checking {
+    void *room; /* to parse the largest payload that may be parsed */
+    yyjson_alc pool;
+    struct mesh_buffer normalised;
     struct mesh_problems problems;
+};
+
+/* The payload against the schema; the normalised event replaces what is in checking->normalised. */
+static bool payload_check(struct request *request, size_t index, struct checking *checking)
+{
+    const struct mesh_bytes payload = request->events[index].payload;
+    struct publication *publication = &request->batch.at[index];
+    struct mesh_problems *problems = &checking->problems;
     uint8_t group = 0;
 
-    yyjson_doc *doc = yyjson_read_opts((char *)event->payload.data, event->payload.len,
-                                       MESH_EVENT_READ_FLAGS, pool, NULL);
+    yyjson_doc *doc = yyjson_read_opts((char *)payload.data, payload.size, MESH_EVENT_READ_FLAGS,
+                                       &checking->pool, NULL);
     if (doc == NULL) {
         refuse(request, index, "the payload is not JSON in UTF-8");
         return false;
     }
-    problems.count = 0;
+    mesh_buffer_reset(&checking->normalised);
     bool fits = mesh_event_check(mesh_streams_at(request->streams, publication->stream),
-                                 yyjson_doc_get_root(doc), normalised, &group, &problems);
+                                 yyjson_doc_get_root(doc), &checking->normalised, &group, problems);
     yyjson_doc_free(doc);
     if (!fits) {
         publication->code = MESH_INVALID_ARGUMENT;
-        for (size_t i = 0; i < problems.count; i++) {
-            problem_add(request, index, problems.at[i].pointer, problems.at[i].reason);
+        for (size_t i = 0; i < problems->count; i++) {
+            problem_add(request, index, problems->at[i].pointer, problems->at[i].reason);
         }
     }
     return fits;
 }
 
-/* Room to parse the largest payload that may be parsed, used again for each. */
-static yyjson_alc parse_pool(struct request *request)
+/* Reserves what the checks and the records will mostly need. */
+static void checking_begin(struct checking *checking, struct request *request)
 {
-    yyjson_alc pool;
     size_t largest = 0;
+    size_t together = 0;
 
     for (size_t i = 0; i < request->batch.count; i++) {
-        size_t size = request->message->events[i]->payload.len;
-        if (size > largest && size <= MESH_EVENT_BYTES_MAX) {
-            largest = size;
+        size_t size = request->events[i].payload.size;
+        if (size <= MESH_EVENT_BYTES_MAX) {
+            largest = size > largest ? size : largest;
+            together += size + RECORD_MORE;
         }
     }
     size_t size = yyjson_read_max_memory_usage(largest, MESH_EVENT_READ_FLAGS);
-    yyjson_alc_pool_init(&pool, mesh_arena_alloc(request->arena, size), size);
-    return pool;
+    checking->room = mesh_alloc(size);
+    yyjson_alc_pool_init(&checking->pool, checking->room, size);
+    checking->normalised = (struct mesh_buffer){0};
+    (void)mesh_buffer_room(&checking->normalised, largest + COUNTRY_MORE);
+    (void)mesh_buffer_room(&request->records, together);
+}
+
+static void checking_end(struct checking *checking)
+{
+    mesh_buffer_done(&checking->normalised);
+    free(checking->room);
 }
 
 void request_check(struct request *request, int64_t now_ms)
 {
-    yyjson_alc pool = parse_pool(request);
-    struct mesh_buffer normalised = {0};
+    MESH_UNINITIALIZED struct checking checking; /* 4 KiB of problems */
 
+    checking_begin(&checking, request);
     for (size_t i = 0; i < request->batch.count; i++) {
         struct publication *publication = &request->batch.at[i];
-        size_t begin = request->records.size;
-        mesh_buffer_reset(&normalised);
-        if (!envelope_check(request, i, now_ms) || !payload_check(request, i, &pool, &normalised)) {
+        if (!envelope_check(request, i, now_ms) || !payload_check(request, i, &checking)) {
             continue;
         }
+        size_t begin = request->records.size;
         mesh_event_write_record(&publication->id, publication->received_at_ms,
-                                mesh_buffer_bytes(&normalised), &request->records);
+                                mesh_buffer_bytes(&checking.normalised), &request->records);
         publication->value.size = request->records.size - begin;
     }
-    mesh_buffer_done(&normalised);
+    checking_end(&checking);
+    request->events = NULL;
 
     /* Only now does the buffer stay where it is. */
     size_t begin = 0;
@@ -225,7 +253,7 @@ static void reply_build(struct request *request)
     size_t count = request->batch.count;
 
     tweetmesh__v1__publish_reply__init(reply);
-    reply->sequence = request->message->sequence;
+    reply->sequence = request->sequence;
     reply->codes = mesh_arena_alloc(request->arena, count * sizeof *reply->codes);
     reply->partitions = mesh_arena_alloc(request->arena, count * sizeof *reply->partitions);
     reply->offsets = mesh_arena_alloc(request->arena, count * sizeof *reply->offsets);

@@ -25,13 +25,15 @@
 
 struct request;
 
-/* Unpacks a message, which is not kept. The caller owns the result. NULL, with *err filled in
- * (INVALID_ARGUMENT): malformed, no event, or too many. streams is kept. */
+/* Reads a message, which must stay where it is until request_check() returns. The caller owns the
+ * result. NULL, with *err filled in (INVALID_ARGUMENT): malformed, no event, or too many. streams
+ * is kept. */
 MESH_MUST_CHECK
 struct request *request_new(const struct mesh_streams *streams, struct mesh_bytes message,
                             struct mesh_error *err);
 
-/* Checks every event and makes its record. Refused ones have another code than MESH_OK. */
+/* Checks every event and makes its record; to be called once. Refused ones have another code than
+ * MESH_OK. Nothing points into the message afterwards. */
 void request_check(struct request *request, int64_t now_ms);
 /* What is to be published; its done and arg are the caller's to set. Owned by the request. */
 struct publication_batch *request_batch(struct request *request);

@@ -44,6 +44,11 @@ bool publisher_is_ready(void *publisher)
     return ready;
 }
 
+bool publisher_is_not_ready(void *publisher)
+{
+    return !publisher_is_ready(publisher);
+}
+
 void publisher_begin(struct publisher_fixture *fixture, const char *brokers,
                      struct publisher_limits limits)
 {

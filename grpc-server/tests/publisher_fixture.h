@@ -48,6 +48,7 @@ void publisher_begin(struct publisher_fixture *fixture, const char *brokers,
 void publisher_begin_ready(struct publisher_fixture *fixture, struct publisher_limits limits);
 /* For wait_until(); takes a struct publisher. */
 bool publisher_is_ready(void *publisher);
+bool publisher_is_not_ready(void *publisher);
 
 /* Sends so many events; sent must live until batch_finish(). */
 void batch_send(struct publisher_fixture *fixture, struct sent_batch *sent, size_t count);

@@ -11,12 +11,14 @@ static int set_up(void **state)
 {
     (void)state;
     offsets = offsets_new(2);
+    offsets_lock(offsets);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    offsets_unlock(offsets);
     offsets_free(offsets);
     return 0;
 }

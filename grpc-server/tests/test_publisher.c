@@ -20,12 +20,70 @@ static void test_a_full_queue_refuses_what_does_not_fit(void **state)
     publisher_begin_ready(fixture, (struct publisher_limits){20000, 10, 0});
     mock_kafka_slow(&fixture->mock, 300);
     batch_send(fixture, &sent, 100);
-    assert_int_equal(batch_count(&sent, MESH_RESOURCE_EXHAUSTED), 90);
-    assert_false(publisher_is_ready(fixture->publisher));
+    assert_true(wait_until(publisher_is_not_ready, fixture->publisher, LONG_MS));
     mock_kafka_slow(&fixture->mock, 0);
     batch_finish(&sent);
     assert_int_equal(batch_count(&sent, MESH_OK), 10);
     assert_int_equal(batch_count(&sent, MESH_RESOURCE_EXHAUSTED), 90);
+}
+
+static void test_what_waits_for_what_is_under_way_is_limited(void **state)
+{
+    struct publisher_fixture *fixture = *state;
+    struct sent_batch sent[4];
+    size_t stored = 0;
+    size_t refused = 0;
+
+    /* One batch is under way, or none yet; another fills the queue. */
+    publisher_begin_ready(fixture, (struct publisher_limits){20000, 10, 0});
+    mock_kafka_slow(&fixture->mock, 300);
+    for (size_t i = 0; i < MESH_COUNT_OF(sent); i++) {
+        batch_send(fixture, &sent[i], 10);
+    }
+    for (size_t i = 0; i < MESH_COUNT_OF(sent); i++) {
+        batch_finish(&sent[i]);
+        stored += batch_count(&sent[i], MESH_OK);
+        refused += batch_count(&sent[i], MESH_RESOURCE_EXHAUSTED);
+    }
+    assert_int_equal(stored + refused, 40);
+    assert_true(stored >= 10);
+    assert_true(refused >= 20);
+}
+
+static size_t produce_requests(const struct mock_kafka *mock)
+{
+    size_t count = 0;
+    size_t found = 0;
+    rd_kafka_mock_request_t **requests = rd_kafka_mock_get_requests(mock->cluster, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        found += rd_kafka_mock_request_api_key(requests[i]) == PRODUCE_REQUEST;
+    }
+    rd_kafka_mock_request_destroy_array(requests, count);
+    return found;
+}
+
+static void test_what_comes_meanwhile_goes_together(void **state)
+{
+    enum { BATCHES = 50 };
+    struct publisher_fixture *fixture = *state;
+    static struct sent_batch sent[BATCHES];
+
+    publisher_begin_ready(fixture, (struct publisher_limits){20000, 1000, 0});
+    batch_send(fixture, &sent[0], 1); /* the producer has its id, and the connection is there */
+    batch_finish(&sent[0]);
+    rd_kafka_mock_start_request_tracking(fixture->mock.cluster);
+    mock_kafka_slow(&fixture->mock, 50);
+    for (size_t i = 0; i < BATCHES; i++) {
+        batch_send(fixture, &sent[i], 2);
+    }
+    for (size_t i = 0; i < BATCHES; i++) {
+        batch_finish(&sent[i]);
+        assert_int_equal(batch_count(&sent[i], MESH_OK), 2);
+    }
+    /* The first ones, and all others; some more where this machine stops for a while. */
+    assert_in_range(produce_requests(&fixture->mock), 1, 10);
+    rd_kafka_mock_stop_request_tracking(fixture->mock.cluster);
 }
 
 static void test_the_end_reports_what_is_still_under_way(void **state)
@@ -132,6 +190,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, publisher_fixture_set_up, publisher_fixture_tear_down)
     const struct CMUnitTest tests[] = {
         CASE(test_a_full_queue_refuses_what_does_not_fit),
+        CASE(test_what_waits_for_what_is_under_way_is_limited),
+        CASE(test_what_comes_meanwhile_goes_together),
         CASE(test_the_end_reports_what_is_still_under_way),
         CASE(test_refused_events_are_left_alone_and_the_others_go_on),
         CASE(test_a_record_is_where_the_report_says_with_its_headers),

@@ -90,8 +90,8 @@ static void test_a_duplicate_sequence_is_stored_at_an_unknown_offset(void **stat
     struct publisher_fixture *fixture = *state;
     struct sent_batch sent;
 
-    /* They wait for each other, and so are one request to Kafka. */
-    publisher_begin_ready(fixture, (struct publisher_limits){10000, 100, 100000});
+    /* One batch is one request to Kafka. */
+    publisher_begin_ready(fixture, (struct publisher_limits){10000, 100, 0});
     rd_kafka_mock_push_request_errors(fixture->mock.cluster, PRODUCE_REQUEST, 1,
                                       RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER);
     batch_send(fixture, &sent, 3);
@@ -100,11 +100,6 @@ static void test_a_duplicate_sequence_is_stored_at_an_unknown_offset(void **stat
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(sent.publications[i].offset, -1);
     }
-}
-
-static bool is_not_ready(void *publisher)
-{
-    return !publisher_is_ready(publisher);
 }
 
 static void test_refusal_while_brokers_are_down_ends_when_they_are_back(void **state)
@@ -118,7 +113,7 @@ static void test_refusal_while_brokers_are_down_ends_when_they_are_back(void **s
     assert_int_equal(rd_kafka_mock_broker_set_down(fixture->mock.cluster, -1),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     batch_send(fixture, &during, 5);
-    assert_true(wait_until(is_not_ready, fixture->publisher, LONG_MS));
+    assert_true(wait_until(publisher_is_not_ready, fixture->publisher, LONG_MS));
     batch_send(fixture, &later, 5);
     assert_true(batch_is_done(&later));
     assert_int_equal(batch_count(&later, MESH_UNAVAILABLE), 5);

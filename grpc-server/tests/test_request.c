@@ -9,7 +9,6 @@
 #include "mesh/event.h"
 #include "request.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
-#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,8 +59,8 @@ static struct request *checked(const Tweetmesh__V1__Event *event)
     (void)tweetmesh__v1__publish_request__pack(&message, bytes);
     struct request *request = request_new(streams, mesh_bytes_of(bytes, size), &err);
     assert_non_null(request);
-    free(bytes); /* nothing may point into it */
     request_check(request, now_ms);
+    free(bytes); /* nothing may point into it any more */
     return request;
 }
 
@@ -128,11 +127,11 @@ static void test_many_small_fields_are_refused_before_they_cost_memory(void **st
         bytes[2 * i] = 15 << 3; /* an unknown number field */
         bytes[2 * i + 1] = 0;
     }
-    assert_false(wire_check(mesh_bytes_of(bytes, (size_t)FIELDS * 2), &err));
+    assert_null(request_new(streams, mesh_bytes_of(bytes, (size_t)FIELDS * 2), &err));
     for (size_t i = 0; i < FIELDS; i++) {
         bytes[2 * i] = 2 << 3 | 2; /* an empty event */
     }
-    assert_false(wire_check(mesh_bytes_of(bytes, (size_t)FIELDS * 2), &err));
+    assert_null(request_new(streams, mesh_bytes_of(bytes, (size_t)FIELDS * 2), &err));
     assert_string_equal(err.text, "the request holds more than 1000 events");
     free(bytes);
 }
@@ -151,6 +150,11 @@ static void test_cut_and_odd_bytes_are_refused(void **state)
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11}, /* a number without an end */
         {"\x11\x01\x02", 3},                                  /* eight bytes that are two */
         {"\x15\x01", 2},                                      /* four bytes that are one */
+        {"\x0a\x00\x12\x00", 4},                              /* a sequence that is text */
+        {"\x10\x01", 2},                                      /* events that are a number */
+        {"\x12\x02\x0a\x00\x10\x01", 6}, /* an event, and one that is a number */
+        {"\x12\x02\x08\x01", 4},         /* a stream that is a number */
+        {"\x12\x02\x22\x00", 4},         /* a time that is text */
         {"", 0},
     };
     struct mesh_error err = {0};
@@ -160,6 +164,75 @@ static void test_cut_and_odd_bytes_are_refused(void **state)
         assert_null(request_new(streams, mesh_bytes_of(cases[i].bytes, cases[i].size), &err));
         assert_int_equal(err.code, MESH_INVALID_ARGUMENT);
     }
+}
+
+/* What a later version adds is passed over; of a field that is there twice the last counts. */
+static void test_unknown_and_repeated_fields_are_no_trouble(void **state)
+{
+    static const char message[] = "\x38\x01"                   /* field 7: 1 */
+                                  "\x08\x05\x08\xac\x02"       /* sequence: 5, then 300 */
+                                  "\x12\x3b"                   /* an event of 59 bytes */
+                                  "\x0a\x04none\x0a\x06tweets" /* stream: twice */
+                                  "\x1a\x01{"                  /* payload: twice */
+                                  "\x1a\x1b{\"text\":\"a\",\"country\":\"GT\"}" /* 27 bytes */
+                                  "\x3a\x02xx"                                  /* field 7 */
+                                  "\x31\x01\x02\x03\x04\x05\x06\x07\x08"
+                                  "\x12\x00"; /* an event without anything */
+    struct mesh_error err = {0};
+    struct request *request =
+        request_new(streams, mesh_bytes_of(message, sizeof message - 1), &err);
+
+    (void)state;
+    assert_non_null(request);
+    request_check(request, now_ms);
+    assert_int_equal(request_batch(request)->count, 2);
+    assert_int_equal(request_batch(request)->at[0].code, MESH_OK);
+    Tweetmesh__V1__PublishReply *reply = reply_of(request);
+    assert_int_equal(reply->sequence, 300);
+    assert_int_equal(reply->codes[1], MESH_INVALID_ARGUMENT);
+    assert_string_equal(reply->problems[0]->reason, "the stream is not declared");
+    tweetmesh__v1__publish_reply__free_unpacked(reply, NULL);
+    request_free(request);
+}
+
+/* As a text that C would end at the NUL they would do. */
+static void test_a_nul_is_no_end_of_a_name(void **state)
+{
+    static const char message[] = "\x12\x27\x0a\x08tweets\0x"
+                                  "\x1a\x1b{\"text\":\"a\",\"country\":\"GT\"}";
+    struct mesh_error err = {0};
+    struct request *request =
+        request_new(streams, mesh_bytes_of(message, sizeof message - 1), &err);
+
+    (void)state;
+    assert_non_null(request);
+    request_check(request, now_ms);
+    assert_int_equal(request_batch(request)->at[0].code, MESH_INVALID_ARGUMENT);
+    request_free(request);
+}
+
+/* A trace is made for what came together, not for each. */
+static void test_events_without_a_trace_share_one(void **state)
+{
+    Tweetmesh__V1__Event event = event_of("{\"text\":\"a\",\"country\":\"GT\"}");
+    Tweetmesh__V1__PublishRequest message = TWEETMESH__V1__PUBLISH_REQUEST__INIT;
+    Tweetmesh__V1__Event *events[] = {&event, &event};
+    uint8_t bytes[256];
+    struct mesh_error err = {0};
+
+    (void)state;
+    message.events = events;
+    message.n_events = 2;
+    assert_true(tweetmesh__v1__publish_request__get_packed_size(&message) <= sizeof bytes);
+    size_t size = tweetmesh__v1__publish_request__pack(&message, bytes);
+    struct request *request = request_new(streams, mesh_bytes_of(bytes, size), &err);
+    assert_non_null(request);
+    request_check(request, now_ms);
+    const struct publication *at = request_batch(request)->at;
+    assert_true(mesh_trace_valid(mesh_bytes_of_text(at[0].trace.traceparent)));
+    assert_string_equal(at[0].trace.traceparent, at[1].trace.traceparent);
+    assert_string_not_equal(at[0].id.text, at[1].id.text);
+    request_free(request);
 }
 
 static void test_a_good_event_becomes_a_record(void **state)
@@ -232,6 +305,9 @@ int main(void)
         cmocka_unit_test(test_a_payload_above_the_limit_is_refused),
         cmocka_unit_test(test_many_small_fields_are_refused_before_they_cost_memory),
         cmocka_unit_test(test_cut_and_odd_bytes_are_refused),
+        cmocka_unit_test(test_unknown_and_repeated_fields_are_no_trouble),
+        cmocka_unit_test(test_a_nul_is_no_end_of_a_name),
+        cmocka_unit_test(test_events_without_a_trace_share_one),
         cmocka_unit_test(test_a_good_event_becomes_a_record),
         cmocka_unit_test(test_a_time_too_far_ahead_becomes_now),
         cmocka_unit_test(test_what_the_client_left_out_is_made),

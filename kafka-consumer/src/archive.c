@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive.h"
 
-#include "document.h"
 #include "insert_reply.h"
 #include "lookup.h"
 #include "mesh/alloc.h"
@@ -17,7 +16,6 @@
 enum { ROUND_MAX = 4 };
 
 struct archive {
-    bson_t *document; /* one buffer for all documents; a bson_t is aligned to 128 bytes */
     bson_t *insert_options;
     struct mesh_mongo *mongo;
     mongoc_collection_t **collections; /* by topic index */
@@ -56,7 +54,6 @@ struct archive *archive_new(const struct archive_options *options, struct mesh_e
 {
     struct archive *archive = mesh_new(struct archive);
 
-    archive->document = bson_new();
     archive->insert_options = bson_new();
     /* mesh_record_read() checked the UTF-8; what else may be wrong the server says. */
     BSON_APPEND_BOOL(archive->insert_options, "validate", false);
@@ -154,10 +151,11 @@ static size_t gather(struct archive *archive, const struct batch *batch, const s
 
 /* Fills the bulk with the entries still to be inserted, which move to the front; poison is found
  * here as well. Returns how many they are. */
-static size_t bulk_fill(struct archive *archive, mongoc_bulk_operation_t *bulk,
-                        struct entry **entries, size_t count)
+static size_t bulk_fill(struct archive *archive, const struct batch *batch,
+                        mongoc_bulk_operation_t *bulk, struct entry **entries, size_t count)
 {
     bson_error_t error;
+    bson_t document;
     size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -165,13 +163,11 @@ static size_t bulk_fill(struct archive *archive, mongoc_bulk_operation_t *bulk,
         if (entry->state != ENTRY_INSERT) {
             continue;
         }
-        const char *reason = document_write(archive->document, entry);
-        if (reason == NULL && !mongoc_bulk_operation_insert_with_opts(
-                                  bulk, archive->document, archive->insert_options, &error)) {
-            reason = "is no document";
-        }
-        if (reason != NULL) {
-            entry_set_poison(entry, reason, 0);
+        struct mesh_bytes bytes = batch_document(batch, entry);
+        if (!bson_init_static(&document, bytes.data, bytes.size) ||
+            !mongoc_bulk_operation_insert_with_opts(bulk, &document, archive->insert_options,
+                                                    &error)) {
+            entry_set_poison(entry, "is no document", 0);
             continue;
         }
         entries[i] = entries[kept];
@@ -181,8 +177,9 @@ static size_t bulk_fill(struct archive *archive, mongoc_bulk_operation_t *bulk,
 }
 
 /* Inserts `count` entries of one topic. False with *error: the command as a whole failed. */
-static bool bulk_insert(struct archive *archive, mongoc_collection_t *collection,
-                        struct entry **entries, size_t count, bson_error_t *error)
+static bool bulk_insert(struct archive *archive, const struct batch *batch,
+                        mongoc_collection_t *collection, struct entry **entries, size_t count,
+                        bson_error_t *error)
 {
     bson_t options = BSON_INITIALIZER;
     bson_t reply;
@@ -192,7 +189,7 @@ static bool bulk_insert(struct archive *archive, mongoc_collection_t *collection
     mongoc_bulk_operation_t *bulk =
         mongoc_collection_create_bulk_operation_with_opts(collection, &options);
     bson_destroy(&options);
-    size_t kept = bulk_fill(archive, bulk, entries, count);
+    size_t kept = bulk_fill(archive, batch, bulk, entries, count);
     if (kept == 0) {
         mongoc_bulk_operation_destroy(bulk);
         return true;
@@ -210,8 +207,9 @@ static bool bulk_insert(struct archive *archive, mongoc_collection_t *collection
 
 /* As bulk_insert(), but a command that is refused because of one document is halved until that
  * one is found. */
-static bool insert_halving(struct archive *archive, mongoc_collection_t *collection,
-                           struct entry **entries, size_t count, struct mesh_error *err)
+static bool insert_halving(struct archive *archive, const struct batch *batch,
+                           mongoc_collection_t *collection, struct entry **entries, size_t count,
+                           struct mesh_error *err)
 {
     size_t stack[64]; /* lengths still to do; halving 2^32 entries takes fewer */
     size_t depth = 0;
@@ -221,7 +219,7 @@ static bool insert_halving(struct archive *archive, mongoc_collection_t *collect
     while (depth > 0) {
         bson_error_t error = {0};
         size_t length = stack[--depth];
-        if (bulk_insert(archive, collection, entries + at, length, &error)) {
+        if (bulk_insert(archive, batch, collection, entries + at, length, &error)) {
             at += length;
         } else if (error.domain != MONGOC_ERROR_SERVER ||
                    !mesh_mongo_is_refusal((int32_t)error.code)) {
@@ -277,8 +275,8 @@ bool archive_batch(struct archive *archive, struct batch *batch, struct mesh_err
         }
         for (size_t i = 0; i < archive->topic_count; i++) {
             size_t count = gather(archive, batch, &archive->topics[i], ENTRY_INSERT);
-            if (count > 0 &&
-                !insert_halving(archive, archive->collections[i], archive->wanted, count, err)) {
+            if (count > 0 && !insert_halving(archive, batch, archive->collections[i],
+                                             archive->wanted, count, err)) {
                 return false;
             }
         }
@@ -304,7 +302,6 @@ void archive_free(struct archive *archive)
     }
     free(archive->collections);
     mesh_mongo_free(archive->mongo);
-    bson_destroy(archive->document);
     bson_destroy(archive->insert_options);
     free(archive->wanted);
     free(archive);

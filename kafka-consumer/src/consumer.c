@@ -114,6 +114,7 @@ void consumer_free(struct consumer *consumer)
         consumer->drain_until_us =
             mesh_clock_mono_us() + (int64_t)consumer->config->drain_ms_max * 1000;
         atomic_store(&consumer->stopping, true);
+        loop_interrupt(consumer->loop);
         (void)pthread_join(consumer->thread, NULL);
     }
     loop_free(consumer->loop);

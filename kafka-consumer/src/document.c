@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "document.h"
 
-#include "mesh/mongo.h"
+#include "mesh/bson.h"
 #include "mesh/trace.h"
 
 /* The traceparent header, if it is there and well-formed. */
@@ -20,28 +20,33 @@ static struct mesh_bytes traceparent_of(const rd_kafka_message_t *message)
     return mesh_bytes_of(NULL, 0);
 }
 
-const char *document_write(bson_t *out, const struct entry *entry)
+static struct mesh_bytes key(const char *text)
+{
+    return mesh_bytes_of_text(text); /* the compiler knows its length */
+}
+
+const char *document_write(struct mesh_buffer *out, const struct entry *entry)
 {
     static const char *const ours[] = {"id", "received_at", NULL};
     struct mesh_bytes traceparent = traceparent_of(entry->message);
-    bson_t kafka;
+    size_t place = mesh_bson_begin(out);
 
-    bson_reinit(out);
-    (void)bson_append_utf8(out, "_id", 3, entry->record.id.text, MESH_ID_LENGTH);
-    const char *reason =
-        mesh_mongo_append_members(out, yyjson_doc_get_root(entry->record.doc), ours);
+    mesh_bson_add_text(out, key("_id"), mesh_bytes_of(entry->record.id.text, MESH_ID_LENGTH));
+    const char *reason = mesh_bson_add_members(out, yyjson_doc_get_root(entry->record.doc), ours);
     if (reason != NULL) {
+        out->size = place;
         return reason;
     }
-    BSON_APPEND_DATE_TIME(out, "received_at", entry->record.received_at_ms);
+    mesh_bson_add_date(out, key("received_at"), entry->record.received_at_ms);
     if (traceparent.size > 0) {
-        (void)bson_append_utf8(out, "traceparent", -1, (const char *)traceparent.data,
-                               (int)traceparent.size);
+        mesh_bson_add_text(out, key("traceparent"), traceparent);
     }
-    BSON_APPEND_DOCUMENT_BEGIN(out, "kafka", &kafka);
-    BSON_APPEND_UTF8(&kafka, "topic", entry->partition->topic->stream->topic);
-    BSON_APPEND_INT32(&kafka, "partition", entry->message->partition);
-    BSON_APPEND_INT64(&kafka, "offset", entry->message->offset);
-    (void)bson_append_document_end(out, &kafka);
+    size_t kafka = mesh_bson_begin_member(out, key("kafka"));
+    mesh_bson_add_text(out, key("topic"),
+                       mesh_bytes_of_text(entry->partition->topic->stream->topic));
+    mesh_bson_add_int32(out, key("partition"), entry->message->partition);
+    mesh_bson_add_int64(out, key("offset"), entry->message->offset);
+    mesh_bson_end(out, kafka);
+    mesh_bson_end(out, place);
     return NULL;
 }

@@ -9,10 +9,8 @@
 
 #include "batch.h"
 
-#include <bson/bson.h>
-
-/* Writes the document of an entry whose record was read into *out (initialised; what it held is
- * gone). NULL, or a constant that says why there can be none. */
-const char *document_write(bson_t *out, const struct entry *entry);
+/* Appends the document of an entry whose record was read, and is still there. NULL, or a constant
+ * that says why there can be none; *out is as before then. */
+const char *document_write(struct mesh_buffer *out, const struct entry *entry);
 
 #endif

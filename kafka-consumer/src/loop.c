@@ -4,10 +4,13 @@
 #include "archive.h"
 #include "batch.h"
 #include "dead_letters.h"
+#include "finish.h"
+#include "levels.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/failpoint.h"
 #include "mesh/log.h"
+#include "mesh/memory.h"
 #include "partition.h"
 #include "pause.h"
 #include "reader.h"
@@ -16,12 +19,17 @@
 
 #include <stdlib.h>
 
-/* How long an idle loop waits for a record: also how late it notices anything else. */
+/* How long a round waits for a record when something is left to be done soon. */
 enum { IDLE_MS = 50 };
 
 /* How often the servers are asked for a sign of life, and Kafka for its topics' ids. */
 #define CHECK_US INT64_C(2000000)
+#define CALM_CHECK_US INT64_C(3000000)
 #define TOPICS_US INT64_C(10000000)
+
+/* How long all must be calm before memory is given back, and how far apart that is. */
+#define TIDY_AFTER_US INT64_C(500000)
+#define TIDY_APART_US INT64_C(3000000)
 
 struct loop {
     const struct config *config;
@@ -41,9 +49,12 @@ struct loop {
     int64_t show_us;
     int64_t check_us;
     int64_t topics_us;
-    struct mesh_metric *batch_events;
-    struct mesh_metric *archived_seconds;
-    struct mesh_metric *settled_seconds;
+    int64_t work_us; /* when a batch was last finished */
+    int64_t tidy_us; /* when memory was last given back */
+    bool begun;      /* the servers were asked before anything was read, behind which the
+                        answer would wait */
+    bool calm;       /* nothing is left to be done but what is due at a time */
+    struct finish finish;
     struct mesh_metric *mongodb_up;
     struct mesh_metric *full_total;
 };
@@ -61,52 +72,6 @@ static void set_mongodb(struct loop *loop, const struct mesh_error *err)
     }
     atomic_store(&loop->levels->mongodb, there);
     mesh_metric_set(loop->mongodb_up, there ? 1 : 0);
-}
-
-/* Rows for what became of the batch, which is given back. */
-static void batch_finish(struct loop *loop, struct batch *batch)
-{
-    int64_t now_ms = mesh_clock_wall_ms();
-    size_t count = 0;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct entry *entry = &batch->entries[i];
-        if (entry->partition == NULL) {
-            continue;
-        }
-        const struct topic *topic = entry->partition->topic;
-        /* An event that MongoDB refused may be counted by a hint already: as a duplicate that is
-         * taken back. */
-        bool refused = entry->state == ENTRY_DEAD && entry->record.doc != NULL;
-        uint8_t group =
-            entry->state == ENTRY_DEAD && !refused ? MESH_GROUP_NOT_COUNTED : entry->record.group;
-        if (entry->state == ENTRY_ARCHIVED) {
-            mesh_metric_observe_us(loop->archived_seconds,
-                                   (now_ms - entry->record.received_at_ms) * 1000);
-        }
-        mesh_metric_add(entry->state == ENTRY_ARCHIVED      ? topic->archived
-                        : entry->state == ENTRY_REDELIVERED ? topic->redelivered
-                        : entry->state == ENTRY_REPEATED    ? topic->repeated
-                                                            : topic->dead,
-                        1);
-        (void)partition_append(entry->partition, entry->message->offset, group,
-                               entry->state == ENTRY_REPEATED || refused);
-        count++;
-    }
-    mesh_metric_observe(loop->batch_events, count);
-}
-
-/* The time until Redis had them too, of those for which that was at once. */
-static void settled_observe(struct loop *loop, const struct batch *batch)
-{
-    int64_t now_ms = mesh_clock_wall_ms();
-
-    for (size_t i = 0; i < batch->count && !loop->redis_failed; i++) {
-        if (batch->entries[i].partition != NULL && batch->entries[i].state == ENTRY_ARCHIVED) {
-            mesh_metric_observe_us(loop->settled_seconds,
-                                   (now_ms - batch->entries[i].record.received_at_ms) * 1000);
-        }
-    }
 }
 
 /* Brings the batch in hand forward. False: some server is away; what is done stays done. */
@@ -182,7 +147,7 @@ static void settle_one(void *arg, struct partition *partition)
 }
 
 /* Before a partition is given away. What Redis does not take now its next reader settles. */
-static void finish(void *arg, struct partition *partition)
+static void give_away(void *arg, struct partition *partition)
 {
     struct loop *loop = arg;
     int64_t watermark = 0;
@@ -198,43 +163,22 @@ static void append_end(void *arg, struct partition *partition)
     partition_append_end(partition);
 }
 
-struct levels {
-    size_t unsettled;
-    size_t partitions;
-};
-
-static void level_add(void *arg, struct partition *partition)
+static bool is_well(const struct loop_levels *levels)
 {
-    struct levels *levels = arg;
-
-    levels->partitions++;
-    /* Where the alarm is up, nobody waits for Redis any more. */
-    levels->unsettled += atomic_load(&partition->topic->changed) ? 0 : partition->row_count;
-    if (partition->settled_gauge != NULL && partition->settled >= 0) {
-        mesh_metric_set(partition->settled_gauge, partition->settled);
-        if (partition->end >= partition->settled) {
-            mesh_metric_set(partition->lag_gauge, partition->end - partition->settled);
-        }
-    }
+    return atomic_load(&levels->kafka) && atomic_load(&levels->joined) &&
+           atomic_load(&levels->mongodb) && atomic_load(&levels->redis) &&
+           atomic_load(&levels->in_hand) == 0;
 }
 
 static void levels_see(struct loop *loop)
 {
-    struct levels levels = {0};
-    size_t changed = 0;
+    struct levels levels =
+        levels_of(loop->topics, loop->topic_count, loop->config->remembered_len_max);
 
-    for (size_t i = 0; i < loop->topic_count; i++) {
-        changed += loop->topics[i].changed ? 1 : 0;
-    }
-    topics_each(loop->topics, loop->topic_count, level_add, &levels);
-    for (size_t i = 0; i < loop->topic_count; i++) {
-        loop->topics[i].kept_len_max =
-            loop->config->remembered_len_max / (levels.partitions > 0 ? levels.partitions : 1);
-    }
     atomic_store(&loop->levels->unsettled, levels.unsettled);
     atomic_store(&loop->levels->partitions, levels.partitions);
     atomic_store(&loop->levels->in_hand, reader_batch(loop->reader)->count);
-    atomic_store(&loop->levels->topics_changed, changed);
+    atomic_store(&loop->levels->topics_changed, levels.topics_changed);
     atomic_store(&loop->levels->redis, !loop->redis_failed);
     atomic_store(&loop->levels->kafka, member_is_connected(loop->member));
     atomic_store(&loop->levels->joined, member_is_joined(loop->member));
@@ -244,6 +188,7 @@ static void levels_see(struct loop *loop)
     } else if (levels.unsettled < loop->config->unsettled_len_max / 2) {
         loop->full = false;
     }
+    loop->calm = !levels.unfinished && !loop->full && is_well(loop->levels);
 }
 
 /* Asks servers that had no reason to answer for a while. */
@@ -251,7 +196,7 @@ static void servers_check(struct loop *loop, int64_t now)
 {
     struct mesh_error err = {0};
 
-    if (now - loop->check_us >= CHECK_US) {
+    if (now - loop->check_us >= (loop->calm ? CALM_CHECK_US : CHECK_US)) {
         set_mongodb(loop, archive_ping(loop->archive, &err) ? NULL : &err);
         loop->check_us = mesh_clock_mono_us();
         if (!loop->redis_failed) {
@@ -265,6 +210,23 @@ static void servers_check(struct loop *loop, int64_t now)
             loop->topics_us += CHECK_US - TOPICS_US; /* ask sooner */
         }
     }
+}
+
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
+/* When memory is to be given back; INT64_MAX: that was done since there last was work. */
+static int64_t tidy_due_us(const struct loop *loop)
+{
+    int64_t after_us = loop->work_us + TIDY_AFTER_US;
+    int64_t apart_us = loop->tidy_us + TIDY_APART_US;
+
+    if (loop->tidy_us > loop->work_us) {
+        return INT64_MAX;
+    }
+    return after_us > apart_us ? after_us : apart_us;
 }
 
 /* What is due every now and then. */
@@ -285,6 +247,24 @@ static void chores(struct loop *loop)
         snapshots_take(loop->snapshots, false);
     }
     servers_check(loop, now);
+    if (loop->calm && now >= tidy_due_us(loop)) {
+        batch_tidy(reader_batch(loop->reader));
+        mesh_memory_give_back();
+        loop->tidy_us = now;
+    }
+}
+
+/* How long there is nothing to do if no record comes. */
+static uint32_t wait_ms(const struct loop *loop)
+{
+    if (!loop->calm) {
+        return IDLE_MS;
+    }
+    int64_t until_us = sooner(loop->check_us + CALM_CHECK_US, loop->topics_us + TOPICS_US);
+    until_us = sooner(until_us, snapshots_due_us(loop->snapshots));
+    until_us = sooner(until_us, tidy_due_us(loop));
+    int64_t left_us = until_us - mesh_clock_mono_us();
+    return left_us <= 0 ? 0 : (uint32_t)(left_us / 1000 + 1);
 }
 
 /* Gets the batch of this round, or keeps the one in hand while its server is away. */
@@ -297,8 +277,13 @@ static void read_on(struct loop *loop, struct batch *batch, bool draining)
     if (wait) {
         reader_serve(loop->reader, left_ms < IDLE_MS ? left_ms : IDLE_MS);
     } else {
-        reader_collect(loop->reader, IDLE_MS);
+        reader_collect(loop->reader, wait_ms(loop));
     }
+}
+
+void loop_interrupt(struct loop *loop)
+{
+    member_wake(loop->member);
 }
 
 void loop_round(struct loop *loop, bool draining)
@@ -310,12 +295,17 @@ void loop_round(struct loop *loop, bool draining)
         levels_see(loop);
         return;
     }
+    if (!loop->begun) {
+        loop->begun = true;
+        servers_check(loop, mesh_clock_mono_us());
+    }
     read_on(loop, batch, draining);
     if (batch->count > 0 && !pause_is_on(&loop->pause)) {
         done = batch_work(loop, batch);
         if (done) {
             pause_reset(&loop->pause);
-            batch_finish(loop, batch);
+            loop->work_us = mesh_clock_mono_us();
+            finish_archived(&loop->finish, batch);
             MESH_FAILPOINT("consumer_archived_before_settle");
         } else {
             pause_longer(&loop->pause);
@@ -325,10 +315,13 @@ void loop_round(struct loop *loop, bool draining)
         topics_each(loop->topics, loop->topic_count, append_end, NULL);
     }
     loop->redis_failed = false;
+    settle_heartbeats(loop->settle, loop->topics, loop->topic_count);
     topics_each(loop->topics, loop->topic_count, settle_one, loop);
     reader_seek(loop->reader);
     if (done) {
-        settled_observe(loop, batch);
+        if (!loop->redis_failed) { /* the others are settled later */
+            finish_settled(&loop->finish, batch);
+        }
         batch_clear(batch);
     }
     chores(loop);
@@ -337,14 +330,7 @@ void loop_round(struct loop *loop, bool draining)
 
 static void metrics_make(struct loop *loop)
 {
-    loop->batch_events =
-        mesh_histogram_count("tweetmesh_batch_events", NULL, "Records in one batch.");
-    loop->archived_seconds =
-        mesh_histogram_seconds("tweetmesh_stage_seconds", "stage=\"accepted_archived\"",
-                               "Time from acceptance to the end of a stage.");
-    loop->settled_seconds =
-        mesh_histogram_seconds("tweetmesh_stage_seconds", "stage=\"accepted_settled\"",
-                               "Time from acceptance to the end of a stage.");
+    loop->finish = finish_make();
     loop->mongodb_up =
         mesh_gauge("tweetmesh_mongodb_up", NULL, "1: the last call to MongoDB succeeded.");
     loop->full_total =
@@ -389,7 +375,7 @@ static bool clients_make(struct loop *loop, struct mesh_error *err)
                        .fetch_kb_max = (uint32_t)config->fetch_kb_max,
                        .topics = loop->topics,
                        .topic_count = loop->topic_count,
-                       .finish = finish,
+                       .finish = give_away,
                        .arg = loop},
             .batch_len_max = (uint32_t)config->batch_len_max,
             .batch_kb_max = (uint32_t)config->batch_kb_max,
@@ -417,6 +403,7 @@ struct loop *loop_new(const struct config *config, const struct mesh_streams *st
     /* Both are due at once. */
     loop->check_us = -CHECK_US;
     loop->topics_us = -TOPICS_US;
+    loop->tidy_us = -TIDY_APART_US;
     metrics_make(loop);
     if (!clients_make(loop, err)) {
         loop_free(loop);

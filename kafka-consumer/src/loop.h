@@ -2,7 +2,7 @@
 /*
  * loop: one round after the other: collect a batch → archive → dead letters → settle → commit.
  *
- * No timers: whatever waits in Kafka is the next batch. What cannot be done now stays in hand, in
+ * No linger: whatever waits in Kafka is the next batch. What cannot be done now stays in hand, in
  * order, and is tried again: MongoDB away, reading pauses; Redis away, archiving goes on until
  * UNSETTLED_LEN_MAX rows wait, then reading pauses. We stay in the group all the while.
  *
@@ -38,9 +38,11 @@ struct loop_levels {
 MESH_MUST_CHECK
 struct loop *loop_new(const struct config *config, const struct mesh_streams *streams,
                       struct loop_levels *levels, struct mesh_error *err);
-/* Blocks for as long as there is nothing to do, some 50 ms at most, or as servers take. With
+/* Blocks for as long as there is nothing to do, two seconds at most, or as servers take. With
  * `draining` no new records are taken. */
 void loop_round(struct loop *loop, bool draining);
+/* Ends the wait of a round, or of the next one at once. Threads: any, while others call. */
+void loop_interrupt(struct loop *loop);
 /* Settles and commits what is archived, and leaves the group. Accepts NULL. */
 void loop_free(struct loop *loop);
 

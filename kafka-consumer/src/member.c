@@ -13,13 +13,14 @@
 #include <string.h>
 
 /* How long Kafka may take for what the loop waits for. */
-enum { TOPIC_ID_MS = 1000 };
+enum { TOPIC_ID_MS = MEMBER_FETCH_MS + 1000 };
 
 /* A member that died is followed by another one at once, but no more often than this. */
 #define REVIVE_US INT64_C(5000000)
 
 struct member {
     rd_kafka_t *kafka;
+    struct member_wake wake;
     struct member_options options;
     int64_t quiet_us;       /* after a revocation no commit goes out for so long */
     int64_t quiet_until_us; /* monotonic */
@@ -162,6 +163,7 @@ static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t event,
                  MESH_LOG_TEXT("reason", rd_kafka_err2str(event)));
         (void)rd_kafka_assign(kafka, NULL);
     }
+    rd_kafka_yield(kafka); /* the loop has something to do now */
 }
 
 /* A commit that failed is repeated with the next one: .committed is set back. */
@@ -170,7 +172,6 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
 {
     struct member *member = opaque;
 
-    (void)kafka;
     for (int i = 0; list != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &list->elems[i];
         struct partition *partition = member_partition(member, at->topic, at->partition);
@@ -180,6 +181,7 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
         }
     }
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR && error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
+        rd_kafka_yield(kafka); /* to try again */
         mesh_metric_add(member->commit_failures, 1);
         mesh_log(MESH_LOG_WARN, "commit_failed", MESH_LOG_TEXT("reason", rd_kafka_err2str(error)));
     }
@@ -190,31 +192,13 @@ static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *opa
 {
     struct member *member = opaque;
 
-    (void)kafka;
     if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         member->connected = false;
     }
+    rd_kafka_yield(kafka);
     mesh_log(MESH_LOG_WARN, "kafka_error",
              MESH_LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)error)),
              MESH_LOG_TEXT("reason", reason));
-}
-
-static bool subscribe(struct member *member, struct mesh_error *err)
-{
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)member->options.topic_count);
-
-    for (size_t i = 0; i < member->options.topic_count; i++) {
-        (void)rd_kafka_topic_partition_list_add(list, member->options.topics[i].stream->topic,
-                                                RD_KAFKA_PARTITION_UA);
-    }
-    rd_kafka_resp_err_t error = rd_kafka_subscribe(member->kafka, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: cannot subscribe: %s",
-                         rd_kafka_err2str(error));
-    }
-    return true;
 }
 
 /* Makes the handle and joins the group. */
@@ -236,8 +220,9 @@ static bool join(struct member *member, struct mesh_error *err)
         return mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: %s", text);
     }
     (void)rd_kafka_poll_set_consumer(member->kafka);
+    member_wake_set(&member->wake, member->kafka);
     member->adrift = false;
-    return subscribe(member, err);
+    return member_handle_subscribe(member->kafka, &member->options, err);
 }
 
 struct member *member_new(const struct member_options *options, struct mesh_error *err)
@@ -246,6 +231,7 @@ struct member *member_new(const struct member_options *options, struct mesh_erro
 
     struct member *member = mesh_new(struct member);
 
+    (void)pthread_mutex_init(&member->wake.mutex, NULL);
     member->options = *options;
     member->quiet_us = (int64_t)options->session_ms * 1000 / MEMBER_HEARTBEATS * 2;
     member->commit_failures = mesh_counter("tweetmesh_commit_failures_total", NULL,
@@ -262,6 +248,11 @@ struct member *member_new(const struct member_options *options, struct mesh_erro
 rd_kafka_t *member_kafka(const struct member *member)
 {
     return member->kafka;
+}
+
+void member_wake(struct member *member)
+{
+    member_wake_up(&member->wake);
 }
 
 void member_set_paused(struct member *member, bool paused)
@@ -398,6 +389,7 @@ bool member_revive(struct member *member)
     member->revive_at_us = now_us + REVIVE_US;
     if (member->kafka != NULL) {
         (void)rd_kafka_fatal_error(member->kafka, reason, sizeof reason);
+        member_wake_set(&member->wake, NULL);
         member_handle_free(member->kafka);
         member->kafka = NULL;
     }
@@ -429,8 +421,10 @@ void member_free(struct member *member)
     if (member_is_dead(member)) {
         member_give_up(member);
     }
+    member_wake_set(&member->wake, NULL);
     if (member->kafka != NULL) {
         member_handle_free(member->kafka); /* on_rebalance() gives all away */
     }
+    (void)pthread_mutex_destroy(&member->wake.mutex);
     free(member);
 }

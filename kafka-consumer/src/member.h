@@ -6,9 +6,9 @@
  * Nothing is committed by itself. While paused the member stays in the group and gets nothing,
  * also from partitions that it is given meanwhile.
  *
- * Threads: the loop's; callbacks run inside rd_kafka_consumer_poll() and member_free().
- * Blocks: a rebalance, asking for topic ids and a synchronous commit up to some seconds when
- * brokers do not answer.
+ * Threads: the loop's, unless said otherwise; callbacks run inside rd_kafka_consumer_poll(), which
+ * then returns, and member_free(). Blocks: a rebalance, asking for topic ids and a synchronous
+ * commit up to some seconds when brokers do not answer.
  */
 #ifndef MEMBER_H
 #define MEMBER_H
@@ -41,6 +41,8 @@ struct member_options {
 MESH_MUST_CHECK
 struct member *member_new(const struct member_options *options, struct mesh_error *err);
 rd_kafka_t *member_kafka(const struct member *member);
+/* Ends the wait in rd_kafka_consumer_poll(), or the next one at once. Threads: any. */
+void member_wake(struct member *member);
 /* NULL: not ours. */
 struct partition *member_partition(const struct member *member, const char *topic, int32_t number);
 

@@ -9,7 +9,13 @@
 #include <time.h>
 
 /* How long leaving the group may take at most, and asking where it stands. */
-enum { LEAVE_MS = 2000, LEAVE_POLL_MS = 10, COMMITTED_MS = 5000, COMMITTED_AGAIN_MS = 50 };
+enum {
+    JOIN_MS = 2000,
+    LEAVE_MS = 2000,
+    LEAVE_POLL_MS = 10,
+    COMMITTED_MS = 5000,
+    COMMITTED_AGAIN_MS = 50
+};
 
 static bool set_instance(rd_kafka_conf_t *conf, const char *instance_id, struct mesh_error *err)
 {
@@ -39,11 +45,50 @@ rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct me
         !mesh_kafka_set_uint(conf, "queued.min.messages", 20000, err) ||
         /* The default waits a second once enough is queued, and then runs dry. */
         !mesh_kafka_set(conf, "fetch.queue.backoff.ms", "10", err) ||
+        !mesh_kafka_set_uint(conf, "fetch.wait.max.ms", MEMBER_FETCH_MS, err) ||
         !mesh_kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000", err)) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
     return conf;
+}
+
+bool member_handle_subscribe(rd_kafka_t *kafka, const struct member_options *options,
+                             struct mesh_error *err)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)options->topic_count);
+
+    for (size_t i = 0; i < options->topic_count; i++) {
+        (void)rd_kafka_topic_partition_list_add(list, options->topics[i].stream->topic,
+                                                RD_KAFKA_PARTITION_UA);
+    }
+    rd_kafka_resp_err_t error = rd_kafka_subscribe(kafka, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           mesh_fail(err, MESH_INVALID_ARGUMENT, "Kafka: cannot subscribe: %s",
+                     rd_kafka_err2str(error));
+}
+
+void member_wake_set(struct member_wake *wake, rd_kafka_t *kafka)
+{
+    rd_kafka_queue_t *queue = kafka == NULL ? NULL : rd_kafka_queue_get_consumer(kafka);
+
+    (void)pthread_mutex_lock(&wake->mutex);
+    if (wake->queue != NULL) {
+        rd_kafka_queue_destroy(wake->queue);
+    }
+    wake->queue = queue;
+    (void)pthread_mutex_unlock(&wake->mutex);
+}
+
+void member_wake_up(struct member_wake *wake)
+{
+    (void)pthread_mutex_lock(&wake->mutex);
+    if (wake->queue != NULL) {
+        rd_kafka_queue_yield(wake->queue);
+    }
+    (void)pthread_mutex_unlock(&wake->mutex);
 }
 
 bool member_handle_is_dead(rd_kafka_t *kafka)
@@ -78,21 +123,35 @@ bool member_handle_committed(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t 
     }
 }
 
-/* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
- * member with an instance id would not: librdkafka takes that for a restart. */
-static void leave(rd_kafka_t *kafka)
+static bool has_id(rd_kafka_t *kafka)
 {
-    int64_t until_us = mesh_clock_mono_us() + LEAVE_MS * INT64_C(1000);
-    bool in_group = rd_kafka_unsubscribe(kafka) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    char *id = rd_kafka_memberid(kafka);
+    bool has = id != NULL && id[0] != '\0';
 
-    while (in_group && mesh_clock_mono_us() < until_us) {
+    rd_kafka_mem_free(kafka, id);
+    return has;
+}
+
+static void poll_until(rd_kafka_t *kafka, bool id, int ms)
+{
+    int64_t until_us = mesh_clock_mono_us() + ms * INT64_C(1000);
+
+    while (mesh_clock_mono_us() < until_us && has_id(kafka) != id) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(kafka, LEAVE_POLL_MS);
         if (message != NULL) {
             rd_kafka_message_destroy(message);
         }
-        char *id = rd_kafka_memberid(kafka); /* gone when the goodbye is sent */
-        in_group = id != NULL && id[0] != '\0';
-        rd_kafka_mem_free(kafka, id);
+    }
+}
+
+/* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
+ * member with an instance id would not: librdkafka takes that for a restart. Goodbye is said by the
+ * member id, which a member thrown out, or new, has only once the group has answered it. */
+static void leave(rd_kafka_t *kafka)
+{
+    poll_until(kafka, true, JOIN_MS);
+    if (rd_kafka_unsubscribe(kafka) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        poll_until(kafka, false, LEAVE_MS); /* the id goes when the goodbye is sent */
     }
 }
 

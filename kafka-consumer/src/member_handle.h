@@ -2,7 +2,7 @@
 /*
  * member_handle: librdkafka's handle of a member of the consumer group: how it is set, how it ends.
  *
- * Threads: the loop's.
+ * Threads: the loop's, unless said otherwise.
  */
 #ifndef MEMBER_HANDLE_H
 #define MEMBER_HANDLE_H
@@ -11,14 +11,35 @@
 #include "mesh/error.h"
 
 #include <librdkafka/rdkafka.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 /* In a session; some may be lost. */
-enum { MEMBER_HEARTBEATS = 6 };
+enum { MEMBER_HEARTBEATS = 3 };
+
+/* How long a broker keeps us waiting where no record comes. What else we ask it on that connection
+ * waits behind that, and a partition that we are given meanwhile. */
+enum { MEMBER_FETCH_MS = 1000 };
 
 /* Without callbacks. The caller owns the result. NULL on failure, with *err filled in. */
 MESH_MUST_CHECK
 rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct mesh_error *err);
+
+/* Joins the group of the options, for their topics, without waiting for it. */
+MESH_MUST_CHECK
+bool member_handle_subscribe(rd_kafka_t *kafka, const struct member_options *options,
+                             struct mesh_error *err);
+
+/* Ends the wait of another thread in rd_kafka_consumer_poll(), or the next one at once; zero: there
+ * is nobody to be woken. Threads: member_wake_up() any, the others the loop's. */
+struct member_wake {
+    pthread_mutex_t mutex; /* guards .queue */
+    rd_kafka_queue_t *queue;
+};
+
+/* kafka NULL: from now on there is no handle. Before the handle is freed. */
+void member_wake_set(struct member_wake *wake, rd_kafka_t *kafka);
+void member_wake_up(struct member_wake *wake);
 
 /* Whether librdkafka has given up for good. */
 bool member_handle_is_dead(rd_kafka_t *kafka);

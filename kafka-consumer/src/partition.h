@@ -65,6 +65,7 @@ struct partition {
     int64_t seek_to;      /* read on from here as soon as nothing is to be skipped; -1: no */
     int64_t swept;        /* bitmaps in Redis are dropped up to here */
     int64_t heartbeat_us; /* when Redis last heard of this partition */
+    bool heartbeat_asked; /* one is under way */
     uint8_t *groups;      /* rows: groups[row_first .. row_first + row_count); kept ones before */
     uint8_t *duplicates;
     size_t row_first;

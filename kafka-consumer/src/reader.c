@@ -162,6 +162,8 @@ static void take(struct reader *reader, rd_kafka_message_t *message)
     batch_add_take(&reader->batch, partition, message);
 }
 
+/* One by one, not by rd_kafka_consume_batch_queue(): with librdkafka 2.8 that loses a record when
+ * a partition comes back to a member that was paused meanwhile. */
 void reader_collect(struct reader *reader, uint32_t wait_ms)
 {
     struct batch *batch = &reader->batch;

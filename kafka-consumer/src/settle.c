@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Redis hears of each partition that often, or in each round where rounds are longer. */
 enum { HEARTBEAT_US = 1000 * 1000 };
+
+/* Those that are nearly due go with those that are. */
+enum { HEARTBEAT_EARLY_US = HEARTBEAT_US * 3 / 4 };
 
 /* Calls for one partition before the others get their turn. */
 enum { CALL_COUNT_MAX = 64 };
@@ -25,6 +29,7 @@ struct settle {
     redisContext *redis; /* NULL: not connected */
     struct mesh_counters_command *command;
     struct pause pause;
+    int64_t heard_us;                         /* when Redis last answered */
     bool away;                                /* said so in the log */
     bool show_refused;                        /* likewise */
     uint8_t nothing[MESH_COUNTERS_RANGE_MAX]; /* a row of offsets that count nothing */
@@ -77,6 +82,7 @@ static void set_there(struct settle *settle)
         mesh_log(MESH_LOG_INFO, "redis_back");
     }
     settle->away = false;
+    settle->heard_us = mesh_clock_mono_us();
     mesh_metric_set(settle->up, 1);
     pause_reset(&settle->pause);
 }
@@ -126,13 +132,11 @@ static bool call(struct settle *settle, struct mesh_metric *seconds,
     return true;
 }
 
-/* One settle call for `count` offsets from .settled on. */
-static enum settle_outcome settle_range(struct settle *settle, struct partition *partition,
-                                        const uint8_t *groups, const uint8_t *duplicates,
-                                        size_t count, int64_t *out_watermark)
+/* Makes the command in hand one for `count` offsets from .settled on. */
+static void settle_command(struct settle *settle, const struct partition *partition,
+                           const uint8_t *groups, const uint8_t *duplicates, size_t count)
 {
     const struct topic *topic = partition->topic;
-    struct mesh_counters_reply reply = {0};
 
     mesh_counters_settle(settle->command, &(struct mesh_counters_range){
                                               .stream = topic->stream->name,
@@ -145,6 +149,16 @@ static enum settle_outcome settle_range(struct settle *settle, struct partition 
                                               .duplicates = duplicates,
                                               .topic_id = topic->id,
                                           });
+}
+
+/* One settle call. */
+static enum settle_outcome settle_range(struct settle *settle, struct partition *partition,
+                                        const uint8_t *groups, const uint8_t *duplicates,
+                                        size_t count, int64_t *out_watermark)
+{
+    struct mesh_counters_reply reply = {0};
+
+    settle_command(settle, partition, groups, duplicates, count);
     if (!call(settle, settle->settle_seconds, &reply)) {
         return SETTLE_AWAY;
     }
@@ -239,6 +253,57 @@ enum settle_outcome settle_partition(struct settle *settle, struct partition *pa
     return outcome;
 }
 
+/* ---- heartbeats ---- */
+
+static void heartbeat_send(void *arg, struct partition *partition)
+{
+    struct settle *settle = arg;
+    bool quiet = partition->topic->id != NULL && !atomic_load(&partition->topic->changed) &&
+                 partition->settled >= 0 && partition->row_count == 0 && partition->skip_until < 0;
+
+    if (!quiet || mesh_clock_mono_us() - partition->heartbeat_us <= HEARTBEAT_EARLY_US) {
+        return;
+    }
+    settle_command(settle, partition, settle->nothing, settle->no_duplicates, 0);
+    partition->heartbeat_asked =
+        redisAppendCommandArgv(settle->redis, settle->command->argc, settle->command->argv,
+                               settle->command->argv_sizes) == REDIS_OK;
+}
+
+static void heartbeat_receive(void *arg, struct partition *partition)
+{
+    struct settle *settle = arg;
+    struct mesh_counters_reply read = {0};
+    struct mesh_error err = {0};
+    redisReply *reply = NULL;
+
+    if (!partition->heartbeat_asked) {
+        return;
+    }
+    partition->heartbeat_asked = false;
+    if (settle->redis == NULL) {
+        return;
+    }
+    if (redisGetReply(settle->redis, (void **)&reply) != REDIS_OK) {
+        (void)mesh_redis_fail(settle->redis, NULL, &err);
+        set_away(settle, &err);
+        return;
+    }
+    set_there(settle);
+    mesh_counters_read_reply(reply, &read, &err);
+    freeReplyObject(reply);
+    /* Anything but good news settle_partition() asks for once more, and deals with. */
+    partition->heartbeat_us = read.outcome == MESH_COUNTERS_DONE ? mesh_clock_mono_us() : 0;
+}
+
+void settle_heartbeats(struct settle *settle, const struct topic *topics, size_t count)
+{
+    if (connected(settle)) {
+        topics_each(topics, count, heartbeat_send, settle);
+        topics_each(topics, count, heartbeat_receive, settle);
+    }
+}
+
 /* Runs the show call in hand. What Redis refuses for good (a key that holds something else) is told
  * once, tried again next time, and holds up nothing else: it is not the truth, only a copy. */
 static bool show(struct settle *settle)
@@ -287,6 +352,9 @@ bool settle_ping(struct settle *settle)
 
     if (!connected(settle)) {
         return false;
+    }
+    if (mesh_clock_mono_us() - settle->heard_us < HEARTBEAT_US) {
+        return true;
     }
     redisReply *reply = redisCommand(settle->redis, "PING");
     bool ok = reply != NULL && reply->type != REDIS_REPLY_ERROR;

@@ -143,12 +143,31 @@ static bool is_ours(const struct topic *topic)
            !atomic_load(&topic->changed);
 }
 
-static bool is_due(const struct record *record, const struct topic *topic, int64_t now)
+static int64_t later(int64_t a_us, int64_t b_us)
+{
+    return a_us > b_us ? a_us : b_us;
+}
+
+static int64_t due_us(const struct record *record, const struct topic *topic)
 {
     bool memory_lost = topic->rebalanced_us > record->taken_us;
+    int64_t again_us =
+        later(record->taken_us + APART_US, topic->rebalanced_us + AFTER_REBALANCE_US);
 
-    return now >= record->due_us || (memory_lost && now >= record->taken_us + APART_US &&
-                                     now >= topic->rebalanced_us + AFTER_REBALANCE_US);
+    return memory_lost && again_us < record->due_us ? again_us : record->due_us;
+}
+
+int64_t snapshots_due_us(const struct snapshots *snapshots)
+{
+    int64_t first_us = INT64_MAX;
+
+    for (size_t i = 0; i < snapshots->topic_count && snapshots->interval_us > 0; i++) {
+        if (is_ours(&snapshots->topics[i])) {
+            int64_t at_us = due_us(&snapshots->records[i], &snapshots->topics[i]);
+            first_us = at_us < first_us ? at_us : first_us;
+        }
+    }
+    return first_us;
 }
 
 void snapshots_take(struct snapshots *snapshots, bool all)
@@ -157,7 +176,7 @@ void snapshots_take(struct snapshots *snapshots, bool all)
 
     for (size_t i = 0; i < snapshots->topic_count && snapshots->interval_us > 0; i++) {
         struct record *record = &snapshots->records[i];
-        if ((!all && !is_due(record, &snapshots->topics[i], now)) ||
+        if ((!all && now < due_us(record, &snapshots->topics[i])) ||
             !is_ours(&snapshots->topics[i])) {
             continue;
         }

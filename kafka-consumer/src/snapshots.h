@@ -42,6 +42,8 @@ struct snapshots *snapshots_new(const struct snapshots_options *options);
 /* Takes those that are due; with `all` every one that is ours to take. Failures are logged and
  * tried again when the next is due. Only while MongoDB answers. */
 void snapshots_take(struct snapshots *snapshots, bool all);
+/* When the next may be due; INT64_MAX: never. Monotonic. */
+int64_t snapshots_due_us(const struct snapshots *snapshots);
 /* Redis has settled a partition only up to *watermark: puts the snapshot back if that is further,
  * and says in *watermark where it is now. Where a server is away nothing is known: ask again. *err
  * is filled in for NO_MONGODB. */

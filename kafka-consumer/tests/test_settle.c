@@ -116,6 +116,46 @@ static void test_redis_emptied_is_noticed_by_the_heartbeat(void **state)
     assert_int_equal(watermark, 0);
 }
 
+static void test_one_round_trip_is_the_heartbeat_of_all_partitions(void **state)
+{
+    (void)state;
+    struct partition *second = partition_add(&test.topic, 1, 0);
+    int64_t watermark = -1;
+
+    append_many(0, 10, 1);
+    assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_DONE);
+    assert_int_equal(settle_partition(test.settle, second, &watermark), SETTLE_DONE);
+    int64_t said_us = second->heartbeat_us;
+    second->heartbeat_us -= 2000000;
+    settle_heartbeats(test.settle, &test.topic, 1);
+    assert_true(second->heartbeat_us >= said_us);
+
+    freeReplyObject(redisCommand(test.redis, "FLUSHALL"));
+    test.partition->heartbeat_us -= 2000000;
+    second->heartbeat_us -= 2000000;
+    settle_heartbeats(test.settle, &test.topic, 1);
+    /* Nothing was counted of the second, so Redis has lost nothing of it. */
+    assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_GAP);
+    assert_int_equal(watermark, 0);
+    assert_int_equal(settle_partition(test.settle, second, &watermark), SETTLE_DONE);
+}
+
+static void test_heartbeats_to_a_redis_that_is_away_do_no_harm(void **state)
+{
+    (void)state;
+    int64_t watermark = -1;
+
+    append_many(0, 10, 1);
+    assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_DONE);
+    test.partition->heartbeat_us -= 2000000;
+    redis_fixture_kill(test.fixture);
+    settle_heartbeats(test.settle, &test.topic, 1);
+    assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_AWAY);
+    redis_fixture_start(test.fixture);
+    /* It came back empty or not; whatever it knows is what we hear. */
+    assert_int_not_equal(settle_until_not_away(&watermark), SETTLE_AWAY);
+}
+
 static void test_counts_of_another_topic_are_left_alone(void **state)
 {
     (void)state;
@@ -221,6 +261,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_redis_away_keeps_the_rows_until_it_is_back),
         CASE(test_redis_emptied_is_noticed_by_the_heartbeat),
+        CASE(test_one_round_trip_is_the_heartbeat_of_all_partitions),
+        CASE(test_heartbeats_to_a_redis_that_is_away_do_no_harm),
         CASE(test_counts_of_another_topic_are_left_alone),
         CASE(test_nothing_is_said_before_the_topic_is_known),
         CASE(test_holes_poison_and_duplicates_count_nothing),

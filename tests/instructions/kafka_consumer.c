@@ -19,7 +19,7 @@ static struct {
     struct mesh_counters_command *command;
     struct records *records;
     struct entry entries[PATH_BATCH_LEN];
-    bson_t *document;
+    struct mesh_buffer document;
 } consumer;
 
 static void topic_open(const struct corpus *corpus)
@@ -43,12 +43,11 @@ static void records_open(const struct corpus *corpus)
     topic_open(corpus);
     consumer.partition = partition_add(&consumer.topic, 0, 0);
     consumer.records = records_new(corpus);
-    consumer.document = bson_new();
 }
 
 static void records_close(void)
 {
-    bson_destroy(consumer.document);
+    mesh_buffer_done(&consumer.document);
     records_free(consumer.records);
     topic_close();
 }
@@ -84,7 +83,8 @@ static void document_work(size_t round)
 {
     (void)round;
     for (size_t i = 0; i < PATH_BATCH_LEN; i++) {
-        must(document_write(consumer.document, &consumer.entries[i]) == NULL);
+        mesh_buffer_reset(&consumer.document);
+        must(document_write(&consumer.document, &consumer.entries[i]) == NULL);
     }
 }
 

@@ -105,7 +105,8 @@ static void apply_work(size_t round)
                                                       .count = window->count,
                                                       .groups = window->groups,
                                                       .group_names = window->stream->group_names,
-                                                      .group_count = window->stream->group_count});
+                                                      .group_count = window->stream->group_count},
+                        1);
     must(redisFormatCommandArgv(&bytes, hub.command->argc, hub.command->argv,
                                 hub.command->argv_sizes) > 0);
     redisFreeCommand(bytes);

@@ -11,10 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { POLL_MS_MAX = 10 }; /* others go on meanwhile */
+
 rd_kafka_resp_err_t rd_kafka_poll_set_consumer(rd_kafka_t *kafka)
 {
     (void)kafka;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *kafka)
+{
+    return &kafka->queue;
+}
+
+/* A poll here returns after what it has to do anyway. */
+void rd_kafka_yield(rd_kafka_t *kafka)
+{
+    (void)kafka;
 }
 
 rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *kafka,
@@ -228,13 +241,15 @@ static void commit_report(rd_kafka_t *kafka)
 
 rd_kafka_message_t *rd_kafka_consumer_poll(rd_kafka_t *kafka, int timeout_ms)
 {
-    if (kafka->process->killed) {
-        return NULL;
+    rd_kafka_message_t *message = NULL;
+
+    if (!kafka->process->killed) {
+        commit_report(kafka);
+        serve(kafka);
+        message = kafka->process->killed ? NULL : fetch(kafka);
     }
-    commit_report(kafka);
-    serve(kafka);
-    rd_kafka_message_t *message = kafka->process->killed ? NULL : fetch(kafka);
     if (message == NULL && timeout_ms > 0) {
+        process_time_pass((timeout_ms < POLL_MS_MAX ? timeout_ms : POLL_MS_MAX) * INT64_C(1000));
         fiber_wait();
     }
     return message;

@@ -25,15 +25,8 @@ static const struct {
     const char *to;
 } edits[] = {
     {MUTANT_settle_past_gap, "if range.first > watermark then", "if false then"},
-    {MUTANT_apply_twice,
-     "and band(value, mask) == 0 then\n"
-     "        local group = byte(groups, offset + to_group)\n"
-     "        if group ~= HOLE then\n"
-     "          new = new + mask\n",
-     "then\n"
-     "        local group = byte(groups, offset + to_group)\n"
-     "        if group ~= HOLE then\n"
-     "          new = bit.bor(new, mask)\n"},
+    {MUTANT_apply_twice, "and value % (mask + mask) < mask then\n      value = value + mask\n",
+     "then\n      value = bit.bor(value, mask)\n"},
     {MUTANT_settle_twice, "elseif not applied then", "else"},
     {MUTANT_duplicate_kept, "      if applied then\n        added[group] = (added[group] or 0) - 1",
      "      if false then\n        added[group] = (added[group] or 0) - 1"},

@@ -26,6 +26,7 @@ int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 int __wrap_nanosleep(const struct timespec *length, struct timespec *left);
+void __wrap_mesh_memory_give_back(void);
 
 int64_t __wrap_mesh_clock_mono_us(void)
 {
@@ -123,6 +124,11 @@ int __wrap_nanosleep(const struct timespec *length, struct timespec *left)
     return 0;
 }
 
+/* The next schedule would only take it again. */
+void __wrap_mesh_memory_give_back(void)
+{
+}
+
 /* ---- metrics: nobody looks at them here ---- */
 
 struct mesh_metric {
@@ -181,6 +187,13 @@ void mesh_metric_observe_us(struct mesh_metric *histogram_seconds, int64_t us)
 {
     (void)histogram_seconds;
     (void)us;
+}
+
+void mesh_metric_observe_us_times(struct mesh_metric *histogram_seconds, int64_t us, uint64_t times)
+{
+    (void)histogram_seconds;
+    (void)us;
+    (void)times;
 }
 
 void mesh_metric_observe(struct mesh_metric *histogram_count, uint64_t n)

@@ -75,6 +75,8 @@ def add_bench(commands) -> None:
     bench.add_argument("--rounds", type=int, metavar="N", help="rounds of each row (default: 5, quick: 2)")
     bench.add_argument("--seconds", type=float, metavar="S", help="length of a round (default: 10, quick: 3)")
     bench.add_argument("--keep", action="store_true", help="keep all data and logs (default: logs, if a row was void)")
+    bench.add_argument("--kafka", action="store_true", help="measure Kafka itself instead: linger, batches, acks …")
+    bench.add_argument("--write-docs", type=Path, metavar="FILE", help="only put figures of --json FILE into docs/")
     bench.set_defaults(module="bench", function="bench")
 
 

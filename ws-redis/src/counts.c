@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIPELINE_LEN_MAX 32 /* calls sent at once */
 #define SHOW_US INT64_C(100000)
 #define TICK_US INT64_C(1000000) /* when idle: shows what the consumer settled, and is our ping */
 #define ANSWER_US_MAX INT64_C(2000000)
@@ -108,6 +107,11 @@ enum frame_result counts_offer(struct counts *counts, struct mesh_bytes frame)
     return result;
 }
 
+size_t counts_offered(const struct counts *counts)
+{
+    return counts->frame.events;
+}
+
 /* ---- the Redis thread ---- */
 
 static void wait_until(struct counts *counts, pthread_cond_t *cond, int64_t until_us)
@@ -145,7 +149,7 @@ static bool take_work(struct counts *counts)
         wait_until(counts, &counts->work, until_us);
     }
     if (counts->up && counts->batch == NULL) {
-        counts->batch = windows_take(counts->windows, PIPELINE_LEN_MAX);
+        counts->batch = windows_take(counts->windows, REDIS_CALLS_WINDOWS_MAX);
         counts->busy = counts->busy || counts->batch != NULL;
         mesh_metric_set(counts->queue_len, (int64_t)windows_len(counts->windows));
     }

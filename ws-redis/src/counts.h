@@ -37,6 +37,8 @@ struct counts *counts_new(const struct counts_options *options, struct mesh_erro
 
 /* Takes one frame as it came; never blocks. What is not good is counted and forgotten. */
 enum frame_result counts_offer(struct counts *counts, struct mesh_bytes frame);
+/* Events in the last frame offered, which was good. On the same thread. */
+size_t counts_offered(const struct counts *counts);
 
 /* Whether Redis answered within the last 2 s; a mesh_ready_fn. */
 bool counts_ready(void *counts, struct mesh_buffer *reason);

@@ -15,6 +15,10 @@
 #define HANGUP_SECONDS 30        /* of silence, then we hang up */
 #define HTTP_LEN_MAX 256         /* connections besides feeders and viewers */
 #define OWN_DESCRIPTORS 32       /* listen socket, pipes, Redis, ops */
+#define GATHER_US_MIN 500.0      /* frames wait for each other */
+#define GATHER_US_MAX 2000.0
+#define GATHER_EVENTS_PER_MS_MAX 20 /* from here on they wait longest */
+#define GATHER_ROUNDS 8             /* that what comes is averaged over */
 
 static void metrics_new(struct hub *hub)
 {
@@ -56,6 +60,7 @@ static bool context_new(struct hub *hub, const struct hub_options *options, stru
         .keepalive_timeout = KEEPALIVE_SECONDS_MAX,
         .retry_and_idle_policy = &keepalive,
         .fd_limit_per_thread = descriptors,
+        .pt_serv_buf_size = RECEIVE_BYTES,
     };
 
     if (!process_allow_descriptors(descriptors, err)) {
@@ -75,10 +80,34 @@ static bool context_new(struct hub *hub, const struct hub_options *options, stru
     return true;
 }
 
+/* A round of service that brings frames wakes up two threads and ends in a call of Redis: much, for
+ * a frame of an event or two. So the next frames wait for each other; the first after silence has
+ * gone on already. The more events come the longer they wait, since the less CPU time is left. A
+ * round that brought much is followed by the next at once: more is waiting. */
+static void gather(struct hub *hub)
+{
+    const int64_t now_us = mesh_clock_mono_us();
+    const double took_ms = (double)(now_us - hub->round_us + 1) / 1000;
+
+    if (hub->received == 0) {
+        return;
+    }
+    hub->events_per_ms += ((double)hub->events / took_ms - hub->events_per_ms) / GATHER_ROUNDS;
+    if (hub->received < RECEIVE_BYTES / 2) {
+        double us = hub->events_per_ms * GATHER_US_MAX / GATHER_EVENTS_PER_MS_MAX;
+        us = us < GATHER_US_MIN ? GATHER_US_MIN : us > GATHER_US_MAX ? GATHER_US_MAX : us;
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)(us * 1000)}, NULL);
+    }
+    hub->received = 0;
+    hub->events = 0;
+    hub->round_us = now_us;
+}
+
 static void *run(void *arg)
 {
     struct hub *hub = arg;
     while (atomic_load(&hub->stage) != STOPPED && lws_service(hub->context, 0) >= 0) {
+        gather(hub);
     }
     return NULL;
 }

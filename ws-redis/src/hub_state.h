@@ -22,6 +22,8 @@ enum stage {
     STOPPED,  /* the thread ends */
 };
 
+#define RECEIVE_BYTES 16384 /* read at once */
+
 /* One WebSocket; lives in libwebsockets' memory per session. */
 struct peer {
     struct lws *wsi;
@@ -49,6 +51,10 @@ struct hub {
     struct peer *viewers;
     struct mesh_buffer message; /* the newest, behind LWS_PRE bytes */
     uint64_t version;
+    size_t received;  /* bytes of frames in this round of service */
+    size_t events;    /* in these */
+    int64_t round_us; /* when the last round with frames was over */
+    double events_per_ms;
 
     /* lock guards the waiting for: */
     pthread_mutex_t lock;

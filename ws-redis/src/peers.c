@@ -5,8 +5,6 @@
 
 #include <utlist.h>
 
-#define RECEIVE_BYTES 16384
-
 static struct hub *hub_of(struct lws *wsi)
 {
     return lws_context_user(lws_get_context(wsi));
@@ -147,17 +145,23 @@ static void leave(struct hub *hub, struct peer **list, struct peer *peer, atomic
 
 static int offer(struct hub *hub, struct lws *wsi, struct mesh_bytes message)
 {
-    if (counts_offer(hub->counts, message) == FRAME_MALFORMED) {
+    switch (counts_offer(hub->counts, message)) {
+    case FRAME_MALFORMED:
         mesh_metric_add(hub->bad_messages, 1);
         return hang_up(wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD);
+    case FRAME_GOOD:
+        hub->events += counts_offered(hub->counts);
+        return 0;
+    default:
+        return 0; /* what breaks a limit is counted; a newer api may know more streams than we */
     }
-    return 0; /* what breaks a limit is counted; a newer api may know more streams than we */
 }
 
 static int feeder_receive(struct hub *hub, struct peer *peer, struct mesh_bytes part)
 {
     struct lws *wsi = peer->wsi;
 
+    hub->received += part.size;
     if (!lws_frame_is_binary(wsi)) {
         mesh_metric_add(hub->bad_messages, 1);
         return hang_up(wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE);

@@ -7,6 +7,7 @@
 #include "mesh/metrics.h"
 #include "mesh/redis.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define LOG_US INT64_C(10000000) /* between two lines about refused calls */
@@ -165,19 +166,69 @@ static enum verdict judge(struct redis_calls *calls, const redisReply *reply,
     return FINE;
 }
 
+/* Windows of one stream that one call applies: they follow each other in the list. `stop` is the
+ * first that is not in it. */
+struct call {
+    size_t stream_index;
+    const struct window *windows;
+    const struct window *stop;
+};
+
+static struct mesh_counters_range range_of(const struct window *window)
+{
+    return (struct mesh_counters_range){
+        .stream = window->stream->name,
+        .partition = window->partition,
+        .first_offset = window->first_offset,
+        .count = window->count,
+        .groups = window->groups,
+        .group_names = window->stream->group_names,
+        .group_count = window->stream->group_count,
+    };
+}
+
+/* Sends as many windows of the list as go into one call. */
+static struct call send_call(struct redis_calls *calls, const struct window *list)
+{
+    struct mesh_counters_range ranges[MESH_COUNTERS_RANGES_MAX];
+    struct call call = {list->stream_index, list, list};
+    size_t count = 0;
+    size_t offsets = 0;
+
+    while (call.stop != NULL && call.stop->stream_index == call.stream_index &&
+           count < MESH_COUNTERS_RANGES_MAX &&
+           offsets + call.stop->count <= MESH_COUNTERS_RANGE_MAX) {
+        ranges[count] = range_of(call.stop);
+        offsets += ranges[count++].count;
+        call.stop = call.stop->next;
+    }
+    mesh_counters_apply(calls->command, ranges, count);
+    append(calls, calls->command);
+    return call;
+}
+
 /* A call was answered: counted, or refused for good. */
-static void note_applied(struct redis_calls *calls, const struct window *window,
+static void note_applied(struct redis_calls *calls, const struct call *call,
                          const struct mesh_counters_reply *reply)
 {
+    const int64_t now_ms = mesh_clock_wall_ms();
+    int64_t accepted_at = 0; /* of the oldest event; 0: not told */
+    size_t events = 0;
+
+    for (const struct window *window = call->windows; window != call->stop; window = window->next) {
+        events += window->events;
+        if (accepted_at == 0 || (window->accepted_at != 0 && window->accepted_at < accepted_at)) {
+            accepted_at = window->accepted_at;
+        }
+    }
     if (reply->outcome != MESH_COUNTERS_DONE) {
-        mesh_metric_add(calls->refused, window->events);
+        mesh_metric_add(calls->refused, events);
         return;
     }
-    mesh_metric_add(calls->counted[window->stream_index], (uint64_t)reply->counted);
-    mesh_metric_observe(calls->call_events, window->events);
-    const int64_t took_ms = mesh_clock_wall_ms() - window->accepted_at;
-    if (window->accepted_at > 0 && took_ms >= 0) {
-        mesh_metric_observe_us(calls->stage_seconds, took_ms * 1000);
+    mesh_metric_add(calls->counted[call->stream_index], (uint64_t)reply->counted);
+    mesh_metric_observe(calls->call_events, events);
+    if (accepted_at > 0 && now_ms >= accepted_at) {
+        mesh_metric_observe_us(calls->stage_seconds, (now_ms - accepted_at) * 1000);
     }
 }
 
@@ -185,21 +236,16 @@ static enum verdict apply_once(struct redis_calls *calls, const struct window *l
                                struct mesh_error *err)
 {
     const int64_t start_us = mesh_clock_mono_us();
+    struct call pipeline[REDIS_CALLS_WINDOWS_MAX];
     enum verdict worst = FINE;
+    size_t count = 0;
 
-    for (const struct window *window = list; window != NULL; window = window->next) {
-        mesh_counters_apply(calls->command, &(struct mesh_counters_range){
-                                                .stream = window->stream->name,
-                                                .partition = window->partition,
-                                                .first_offset = window->first_offset,
-                                                .count = window->count,
-                                                .groups = window->groups,
-                                                .group_names = window->stream->group_names,
-                                                .group_count = window->stream->group_count,
-                                            });
-        append(calls, calls->command);
+    for (const struct window *window = list; window != NULL; count++) {
+        assert(count < REDIS_CALLS_WINDOWS_MAX);
+        pipeline[count] = send_call(calls, window);
+        window = pipeline[count].stop;
     }
-    for (const struct window *window = list; window != NULL; window = window->next) {
+    for (size_t i = 0; i < count; i++) {
         struct mesh_counters_reply answer;
         redisReply *reply = next_reply(calls, err);
         if (reply == NULL) {
@@ -209,7 +255,7 @@ static enum verdict apply_once(struct redis_calls *calls, const struct window *l
         freeReplyObject(reply);
         mesh_metric_observe_us(calls->apply_seconds, mesh_clock_mono_us() - start_us);
         if (verdict == FINE) {
-            note_applied(calls, window, &answer);
+            note_applied(calls, &pipeline[i], &answer);
         }
         worst = verdict > worst ? verdict : worst;
     }

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define REDIS_CALLS_WINDOWS_MAX 64 /* applied at once */
+
 struct redis_calls;
 
 struct redis_calls_options {
@@ -32,8 +34,9 @@ void redis_calls_free(struct redis_calls *calls);
 MESH_MUST_CHECK
 bool redis_calls_connect(struct redis_calls *calls, struct mesh_error *err);
 
-/* Applies each window with one call. False: Redis is away, and perhaps some were applied; do all of
- * it again later. What Redis refuses for good is counted as dropped. */
+/* Applies up to REDIS_CALLS_WINDOWS_MAX windows by one pipeline of as few calls as hold them.
+ * False: Redis is away, and perhaps some were applied; do all of it again later. What Redis refuses
+ * for good is counted as dropped. */
 MESH_MUST_CHECK
 bool redis_calls_apply(struct redis_calls *calls, const struct window *list,
                        struct mesh_error *err);

@@ -141,6 +141,37 @@ static void test_redis_away_is_not_ready_and_drops_the_oldest(void **state)
     assert_int_equal(field("{test}:state", "total"), 8); /* the newest four windows */
 }
 
+/* How many calls were answered so far. */
+static long long call_count(void)
+{
+    static const char name[] = "tweetmesh_counts_call_events_count ";
+    struct mesh_buffer text = {0};
+    mesh_metrics_write(&text);
+    const char *at = strstr(text.data, name);
+    assert_non_null(at);
+    long long count = strtoll(at + sizeof(name) - 1, NULL, 10);
+    mesh_buffer_done(&text);
+    return count;
+}
+
+static void test_what_waits_goes_in_as_few_calls_as_hold_it(void **state)
+{
+    (void)state;
+    enum { WIDE = 2000 };
+    static char groups[WIDE + 1];
+    memset(groups, '1', WIDE);
+    redis_fixture_kill(test.redis);
+    counts_start(64);
+    for (uint32_t partition = 0; partition < 20; partition++) {
+        assert_int_equal(offer(partition, 7, partition < 3 ? groups : "01"), FRAME_GOOD);
+    }
+    redis_fixture_start(test.redis);
+    assert_true(counts_drain(test.counts, DRAIN_MS));
+    assert_int_equal(call_count(), 2); /* 4,000 offsets, and 2,034 */
+    assert_int_equal(field("{test}:state", "total"), 3 * WIDE + 17 * 2);
+    assert_int_equal(field("{test}:state", "c:Chile"), 17);
+}
+
 static void test_refused_call_is_dropped_and_others_go_on(void **state)
 {
     (void)state;
@@ -231,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_bad_frames_are_counted_and_forgotten),
         CASE(test_redis_away_is_not_ready_and_drops_the_oldest),
+        CASE(test_what_waits_goes_in_as_few_calls_as_hold_it),
         CASE(test_refused_call_is_dropped_and_others_go_on),
         CASE(test_lost_library_is_loaded_again),
         CASE(test_hints_survive_redis_dying_under_load),

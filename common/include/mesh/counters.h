@@ -24,6 +24,8 @@
 
 /* Offsets in one call: bounds Lua's unpack() and the time Redis is busy. */
 #define MESH_COUNTERS_RANGE_MAX 4096
+/* Ranges in one call of apply. */
+#define MESH_COUNTERS_RANGES_MAX 64
 /* Partitions are 0 to this - 1: bounds what show_totals writes at once. */
 #define MESH_COUNTERS_PARTITION_COUNT_MAX 2000
 /* Offsets are below this: Lua's numbers are doubles. */
@@ -58,9 +60,11 @@ struct mesh_counters_command *mesh_counters_command_new(void);
 /* Accepts NULL. */
 void mesh_counters_command_free(struct mesh_counters_command *command);
 
-/* Counts what is not yet counted; offsets below the watermark are ignored. */
+/* Counts what is not yet counted in 1 to MESH_COUNTERS_RANGES_MAX ranges of one stream, which hold
+ * up to MESH_COUNTERS_RANGE_MAX offsets together and may overlap; offsets below the watermark are
+ * ignored. One call for several is cheaper: most of what a small call costs is the call. */
 void mesh_counters_apply(struct mesh_counters_command *command,
-                         const struct mesh_counters_range *range);
+                         const struct mesh_counters_range *ranges, size_t range_count);
 /* Fills what is missing, takes back duplicates, moves the watermark to the end of the range.
  * No HOLE allowed. */
 void mesh_counters_settle(struct mesh_counters_command *command,
@@ -108,8 +112,9 @@ enum mesh_counters_outcome {
 
 struct mesh_counters_reply {
     enum mesh_counters_outcome outcome;
-    uint64_t watermark; /* of the partition, after the call; sweep: where to go on; show: 0 */
-    int64_t counted;    /* by how much the total changed; show, sweep: fields written, dropped */
+    /* Of the partition (of the first range), after the call; sweep: where to go on; show: 0. */
+    uint64_t watermark;
+    int64_t counted; /* by how much the total changed; show, sweep: fields written, dropped */
 };
 
 /* Understands the reply of apply, settle, show, sweep and restore. Frees nothing. */

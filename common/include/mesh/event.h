@@ -69,6 +69,11 @@ struct mesh_record {
 MESH_MUST_CHECK
 bool mesh_record_read(const struct mesh_stream *stream, struct mesh_bytes value,
                       struct mesh_record *out, const char **reason);
+/* The same with memory for the doc: yyjson_read_max_memory_usage() says how much must be there.
+ * NULL: of the heap. */
+MESH_MUST_CHECK
+bool mesh_record_read_into(const yyjson_alc *memory, const struct mesh_stream *stream,
+                           struct mesh_bytes value, struct mesh_record *out, const char **reason);
 void mesh_record_done(struct mesh_record *record);
 
 /* The group of a count_by value, as stored in the archive; "Unknown" for what is none. */

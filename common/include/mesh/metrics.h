@@ -34,6 +34,9 @@ void mesh_metric_set(struct mesh_metric *gauge, int64_t value);
 void mesh_metric_move(struct mesh_metric *gauge, int64_t by);
 int64_t mesh_metric_value(const struct mesh_metric *counter_or_gauge);
 void mesh_metric_observe_us(struct mesh_metric *histogram_seconds, int64_t us);
+/* The same `times` times over: for what ended together. */
+void mesh_metric_observe_us_times(struct mesh_metric *histogram_seconds, int64_t us,
+                                  uint64_t times);
 void mesh_metric_observe(struct mesh_metric *histogram_count, uint64_t n);
 
 /* All metrics as text, plus process_* (CPU seconds, resident bytes, descriptors). */

@@ -18,11 +18,6 @@
 #include <stdint.h>
 #include <yyjson.h>
 
-/* MongoDB refuses more than 100 levels, and what we add needs one. */
-#define MESH_MONGO_DEPTH_MAX 90
-/* MongoDB refuses 16 MiB; the rest is for what surrounds the members. */
-#define MESH_MONGO_DOCUMENT_BYTES_MAX (15 * 1024 * 1024)
-
 struct mesh_mongo;
 
 struct mesh_mongo_options {
@@ -48,9 +43,8 @@ bool mesh_mongo_ping(struct mesh_mongo *mongo, struct mesh_error *err);
 /* Accepts NULL. Collections made from its client must be gone. */
 void mesh_mongo_free(struct mesh_mongo *mongo);
 
-/* Appends the members of a JSON object but those named in `skip` (a NULL-terminated list). Integers
- * become int64 (those above 2^63-1 the nearest double), numbers with a fraction double. NULL, or
- * a constant that says why this object cannot be a document; *out is then half-built. */
+/* As mesh_bson_add_members(), for who builds a document with the driver; *out is as before where
+ * that fails. */
 const char *mesh_mongo_append_members(bson_t *out, yyjson_val *object, const char *const *skip);
 
 /* Fills *err from what the driver said: UNAVAILABLE when the server could not be reached or may

@@ -13,6 +13,12 @@
 
 #define MESH_VARINT_SIZE_MAX 10
 
+/* How many bytes mesh_varint_write() takes for it. */
+static inline size_t mesh_varint_size(uint64_t value)
+{
+    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+}
+
 /* `out` has room for MESH_VARINT_SIZE_MAX bytes. Returns how many were written. Inline: it is
  * called several times for each event. */
 static inline size_t mesh_varint_write(uint8_t *out, uint64_t value)

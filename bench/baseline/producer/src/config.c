@@ -21,6 +21,8 @@ static const struct argument table[] = {
     {"linger-us", ARGUMENT_COUNT, false, AT(producer.linger_us), 0, 900000000, "linger.ms (0)"},
     {"batch-bytes", ARGUMENT_COUNT, false, AT(producer.batch_bytes), 1, 2147483647,
      "batch.size (librdkafka's: 1000000)"},
+    {"batch-len", ARGUMENT_COUNT, false, AT(producer.batch_len), 1, 1000000,
+     "batch.num.messages (librdkafka's: 10000)"},
     {"acks", ARGUMENT_TEXT, false, AT(producer.acks), 0, 0, "all, 1 or 0 (all)"},
     {"no-idempotence", ARGUMENT_FLAG, false, AT(producer.plain), 0, 0, "enable.idempotence=false"},
     {"json", ARGUMENT_FLAG, false, AT(json), 0, 0, "there is no other output"},

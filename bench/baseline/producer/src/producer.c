@@ -62,7 +62,9 @@ static bool conf_fill(rd_kafka_conf_t *conf, const struct producer_options *opti
            /* As grpc-server does it; else the kernel may hold small requests back. */
            mesh_kafka_set(conf, "socket.nagle.disable", "true", err) &&
            (options->batch_bytes == 0 ||
-            mesh_kafka_set_uint(conf, "batch.size", options->batch_bytes, err));
+            mesh_kafka_set_uint(conf, "batch.size", options->batch_bytes, err)) &&
+           (options->batch_len == 0 ||
+            mesh_kafka_set_uint(conf, "batch.num.messages", options->batch_len, err));
 }
 
 static bool kafka_open(struct producer *producer, const struct producer_options *options,

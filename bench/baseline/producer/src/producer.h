@@ -19,6 +19,7 @@ struct producer_options {
     const char *acks;
     uint64_t linger_us;
     uint64_t batch_bytes; /* 0: librdkafka's default */
+    uint64_t batch_len;   /* events; 0: librdkafka's default */
     bool plain;           /* not idempotent */
 };
 

@@ -5,6 +5,7 @@
 #include "http.h"
 #include "mesh/alloc.h"
 #include "mesh/log.h"
+#include "mesh/memory.h"
 #include "mesh/metrics.h"
 #include "mesh/ops.h"
 #include "mesh/shutdown.h"
@@ -162,6 +163,7 @@ int main(int argc, char **argv)
         mesh_ops_set_ready(program.ops, true);
         mesh_log(MESH_LOG_INFO, "started", MESH_LOG_INT("http_port", http_port(program.http)),
                  MESH_LOG_INT("ops_port", mesh_ops_port(program.ops)));
+        mesh_memory_give_back(); /* what only starting needed */
         exit_code = mesh_shutdown_wait();
         mesh_ops_set_ready(program.ops, false);
         http_close_connections(program.http); /* clients that stay busy go elsewhere by and by */

@@ -3,6 +3,7 @@
 #include "health.h"
 #include "ingest.h"
 #include "mesh/log.h"
+#include "mesh/memory.h"
 #include "mesh/metrics.h"
 #include "mesh/ops.h"
 #include "mesh/shutdown.h"
@@ -170,6 +171,7 @@ int main(int argc, char **argv)
         mesh_ops_set_ready(program.ops, true);
         mesh_log(MESH_LOG_INFO, "started", MESH_LOG_TEXT("listen", program.config.grpc_listen),
                  MESH_LOG_INT("ops_port", mesh_ops_port(program.ops)));
+        mesh_memory_give_back(); /* what only starting needed */
         exit_code = mesh_shutdown_wait();
         mesh_log(MESH_LOG_INFO, "draining", MESH_LOG_INT("ms_max", program.config.drain_ms_max));
         mesh_ops_set_ready(program.ops, false);

@@ -17,7 +17,7 @@ from stack.program import Program
 
 @pytest.mark.parametrize("leave", ["stop", "kill"])
 def test_a_second_consumer_joins_and_leaves_under_load(mesh: Tested, leave: str) -> None:
-    crowd = Crowd([mesh.http_port], "/input", tweets(4000), f"scale-{leave}", workers=4).start()
+    crowd = Crowd([mesh.http_port], "/input", tweets(10000), f"scale-{leave}", workers=4).start()
     crowd.wait_taken(800)
     second = mesh.add("kafka-consumer-2")
     wait_for("the second one archives", lambda: archived_by(second) > 0 or not crowd_works(crowd), 90)
@@ -28,7 +28,7 @@ def test_a_second_consumer_joins_and_leaves_under_load(mesh: Tested, leave: str)
         second.kill()
     crowd.finish()
     assert crowd.retries == 0
-    mesh.judge.expect_equal(mesh.stream, 4000, seconds=120)
+    mesh.judge.expect_equal(mesh.stream, 10000, seconds=120)
 
 
 def crowd_works(crowd: Crowd) -> bool:

@@ -28,6 +28,7 @@ struct fiber {
     void *(*run)(void *arg);
     void *arg;
     void *stack;
+    bool resumed; /* runs, or has resumed another one that has not come back */
     bool ended;
     /* AddressSanitizer's: */
     void *fake_stack;
@@ -98,7 +99,8 @@ void fiber_resume(struct fiber *fiber)
     struct process *process = process_current();
     void *fake_stack = NULL;
 
-    assert(!fiber->ended && fiber != current);
+    assert(fiber_waits(fiber));
+    fiber->resumed = true;
     current = fiber;
     process_enter(fiber->process);
     switch_begin(&fake_stack, fiber->stack, STACK_BYTES);
@@ -106,6 +108,7 @@ void fiber_resume(struct fiber *fiber)
     switch_end(fake_stack, NULL, NULL);
     process_enter(process);
     current = before;
+    fiber->resumed = false;
 }
 
 void fiber_wait(void)
@@ -116,6 +119,11 @@ void fiber_wait(void)
     switch_begin(&fiber->fake_stack, fiber->back_stack, fiber->back_size);
     (void)swapcontext(&fiber->context, &fiber->back);
     switch_end(fiber->fake_stack, &fiber->back_stack, &fiber->back_size);
+}
+
+bool fiber_waits(const struct fiber *fiber)
+{
+    return !fiber->ended && !fiber->resumed;
 }
 
 bool fiber_ended(const struct fiber *fiber)

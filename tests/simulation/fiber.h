@@ -16,8 +16,10 @@ struct fiber;
 
 /* Makes a fiber of a process; runs nothing yet. */
 struct fiber *fiber_new(struct process *process, void *(*run)(void *arg), void *arg);
-/* Runs it until it waits or ends. Must not be ended. From anywhere, also from another fiber. */
+/* Runs it until it waits or ends. It must wait. From anywhere, also from another fiber. */
 void fiber_resume(struct fiber *fiber);
+/* Whether it has not ended, does not run, and is not in a fiber_resume() of its own. */
+bool fiber_waits(const struct fiber *fiber);
 bool fiber_ended(const struct fiber *fiber);
 struct process *fiber_process(const struct fiber *fiber);
 /* The one that runs; NULL: the schedule itself. */

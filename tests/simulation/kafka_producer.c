@@ -400,20 +400,32 @@ static void readers_begin(const rd_kafka_t *kafka)
 {
     for (size_t i = 0; kafka->reader == NULL && fiber_at(i) != NULL; i++) {
         struct fiber *fiber = fiber_at(i);
-        if (fiber != fiber_current() && fiber_process(fiber) == kafka->process &&
-            !fiber_ended(fiber)) {
+        if (fiber_process(fiber) == kafka->process && fiber_waits(fiber)) {
             fiber_resume(fiber);
         }
     }
 }
 
-/* Reports that wait are read; no more of them come of it. */
+static void reports_are_read(rd_kafka_t *kafka)
+{
+    readers_begin(kafka);
+    while (kafka->events != NULL && kafka->reader != NULL && !fiber_ended(kafka->reader)) {
+        if (fiber_waits(kafka->reader)) {
+            fiber_resume(kafka->reader);
+        } else {
+            fiber_wait(); /* it has resumed us */
+        }
+    }
+}
+
+/* Reports that wait are read, and those that come if others go on once. */
 rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *kafka, int timeout_ms)
 {
     (void)timeout_ms;
-    readers_begin(kafka);
-    while (kafka->events != NULL && kafka->reader != NULL && !fiber_ended(kafka->reader)) {
-        fiber_resume(kafka->reader);
+    reports_are_read(kafka);
+    if (kafka->unreported > 0 && fiber_current() != NULL) {
+        fiber_wait();
+        reports_are_read(kafka);
     }
     return kafka->unreported == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT;
 }

@@ -92,7 +92,11 @@ int __wrap_pthread_join(pthread_t thread, void **result)
     struct fiber *fiber = (struct fiber *)(uintptr_t)thread;
 
     while (!fiber_ended(fiber)) {
-        fiber_resume(fiber);
+        if (fiber_waits(fiber)) {
+            fiber_resume(fiber);
+        } else {
+            fiber_wait(); /* it has resumed us */
+        }
     }
     fiber_free(fiber);
     if (result != NULL) {

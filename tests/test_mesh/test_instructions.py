@@ -8,6 +8,7 @@ import json
 import pytest
 
 from stack.process import StackError
+from stack.program import PROGRAMS
 from tools.mesh import instructions
 from tools.mesh.instructions import HOW_TO_RECORD, RECORD, compared, differences, dump_in, events_in, guard, judge
 
@@ -77,5 +78,5 @@ def test_options_of_nobody_are_refused() -> None:
 def test_the_record_has_figures_of_every_service() -> None:
     for machine, recorded in json.loads(RECORD.read_text()).items():
         paths = recorded["instructions_per_event"]
-        assert {path.split(".")[0] for path in paths} == set(instructions.SERVICES), machine
+        assert {path.split(".")[0] for path in paths} == set(PROGRAMS), machine
         assert all(figure > 0 for figure in paths.values()) and recorded["with"]["gcc"]

@@ -41,6 +41,15 @@ struct told {
     rd_kafka_msg_status_t status;
 };
 
+/* typedef'd by librdkafka as rd_kafka_event_t */
+struct rd_kafka_op_s {
+    struct rd_kafka_op_s *next;
+    rd_kafka_event_type_t type;
+    struct told at[EVENT_MESSAGES_MAX];
+    size_t count;
+    bool read;
+};
+
 struct flight; /* a batch that was sent and has no report */
 
 struct rd_kafka_queue_s {
@@ -99,6 +108,8 @@ void kafka_strays_step(void);
 bool kafka_has_strays(void);
 
 void kafka_producers_start(void);
+/* The producer's newest event; it is filled by the caller, and freed by whoever reads it. */
+struct rd_kafka_op_s *kafka_event_add(rd_kafka_t *kafka, rd_kafka_event_type_t type);
 /* Errors that nobody read. */
 void kafka_events_drop(rd_kafka_t *kafka);
 

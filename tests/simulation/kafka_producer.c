@@ -32,15 +32,6 @@ struct flight {
     struct outgoing at[EVENT_MESSAGES_MAX];
 };
 
-/* typedef'd by librdkafka as rd_kafka_event_t */
-struct rd_kafka_op_s {
-    struct rd_kafka_op_s *next;
-    rd_kafka_event_type_t type;
-    struct told at[EVENT_MESSAGES_MAX];
-    size_t count;
-    bool read;
-};
-
 /* A record on its way that nobody waits for. */
 struct stray {
     struct stray *next;
@@ -87,29 +78,6 @@ void kafka_producers_start(void)
 
 /* ---- reports ---- */
 
-static struct rd_kafka_op_s *event_add(rd_kafka_t *kafka, rd_kafka_event_type_t type)
-{
-    struct rd_kafka_op_s **end = &kafka->events;
-    struct rd_kafka_op_s *event = mesh_new(struct rd_kafka_op_s);
-
-    event->type = type;
-    while (*end != NULL) {
-        end = &(*end)->next;
-    }
-    *end = event;
-    return event;
-}
-
-void kafka_events_drop(rd_kafka_t *kafka)
-{
-    while (kafka->events != NULL) {
-        struct rd_kafka_op_s *event = kafka->events;
-        kafka->events = event->next;
-        assert(event->type == RD_KAFKA_EVENT_ERROR); /* reports must be read */
-        free(event);
-    }
-}
-
 static void tell(struct rd_kafka_op_s *event, rd_kafka_t *kafka, const struct outgoing *outgoing,
                  const struct told *as)
 {
@@ -124,7 +92,7 @@ static void tell(struct rd_kafka_op_s *event, rd_kafka_t *kafka, const struct ou
 
 static void report(rd_kafka_t *kafka, const struct flight *flight)
 {
-    struct rd_kafka_op_s *event = event_add(kafka, RD_KAFKA_EVENT_DR);
+    struct rd_kafka_op_s *event = kafka_event_add(kafka, RD_KAFKA_EVENT_DR);
 
     for (size_t i = 0; i < flight->count; i++) {
         struct told as = {.message.partition = flight->partition,
@@ -247,7 +215,7 @@ void kafka_producer_break(rd_kafka_t *kafka)
     if (!kafka->fatal) {
         trace("%s: fatal error of the producer", kafka->process->name);
         kafka->fatal = true;
-        (void)event_add(kafka, RD_KAFKA_EVENT_ERROR);
+        (void)kafka_event_add(kafka, RD_KAFKA_EVENT_ERROR);
     }
 }
 
@@ -266,7 +234,7 @@ static void purge(rd_kafka_t *kafka)
         free(first);
     }
     while (kafka->queued_count > 0) {
-        struct rd_kafka_op_s *event = event_add(kafka, RD_KAFKA_EVENT_DR);
+        struct rd_kafka_op_s *event = kafka_event_add(kafka, RD_KAFKA_EVENT_DR);
         const struct told as = {.message.err = RD_KAFKA_RESP_ERR__PURGE_QUEUE,
                                 .message.offset = RD_KAFKA_OFFSET_INVALID,
                                 .message.partition = RD_KAFKA_PARTITION_UA,
@@ -320,72 +288,6 @@ rd_kafka_error_t *rd_kafka_produceva(rd_kafka_t *kafka, const rd_kafka_vu_t *par
 int rd_kafka_outq_len(rd_kafka_t *kafka)
 {
     return (int)kafka->unreported;
-}
-
-rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
-{
-    rd_kafka_t *kafka = queue->kafka;
-
-    (void)timeout_ms;
-    kafka->reader = fiber_current();
-    while (kafka->events == NULL && !kafka->yielded) {
-        fiber_wait();
-    }
-    kafka->yielded = false;
-    struct rd_kafka_op_s *event = kafka->events;
-    if (event != NULL) {
-        kafka->events = event->next;
-    }
-    return event;
-}
-
-void rd_kafka_queue_yield(rd_kafka_queue_t *queue)
-{
-    queue->kafka->yielded = true;
-}
-
-rd_kafka_event_type_t rd_kafka_event_type(const rd_kafka_event_t *event)
-{
-    return event == NULL ? RD_KAFKA_EVENT_NONE : event->type;
-}
-
-void rd_kafka_event_destroy(rd_kafka_event_t *event)
-{
-    free(event);
-}
-
-size_t rd_kafka_event_message_array(rd_kafka_event_t *event, const rd_kafka_message_t **messages,
-                                    size_t size)
-{
-    size_t count = event->read || event->count > size ? 0 : event->count;
-
-    for (size_t i = 0; i < count; i++) {
-        messages[i] = &event->at[i].message;
-    }
-    event->read = true;
-    return count;
-}
-
-rd_kafka_msg_status_t rd_kafka_message_status(const rd_kafka_message_t *message)
-{
-    return ((const struct told *)message)->status;
-}
-
-int rd_kafka_event_error_is_fatal(rd_kafka_event_t *event)
-{
-    return event->type == RD_KAFKA_EVENT_ERROR;
-}
-
-rd_kafka_resp_err_t rd_kafka_event_error(rd_kafka_event_t *event)
-{
-    (void)event;
-    return RD_KAFKA_RESP_ERR__FATAL;
-}
-
-const char *rd_kafka_event_error_string(rd_kafka_event_t *event)
-{
-    (void)event;
-    return "fatal";
 }
 
 rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *kafka, char *text, size_t size)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.fault import Needs
@@ -39,11 +40,11 @@ def options_for(needs: Needs, build: Path) -> Options:
 class Site:
     """Made by start(), ended by close(). Threads: the main one."""
 
-    def __init__(self, folder: Path, needs: Needs, build: Path) -> None:
-        """folder: of its own, with no data in it."""
+    def __init__(self, folder: Path, needs: Needs, build: Path, *, usual_ports: bool = False) -> None:
+        """folder: of its own, with no data in it. usual_ports: 8080 and so on where they are free, for people."""
         self.folder = folder
         self.needs = needs
-        self.mesh = Mesh(folder, options_for(needs, build))
+        self.mesh = Mesh(folder, replace(options_for(needs, build), usual_ports=usual_ports))
         self.pods = Pods(self.mesh) if needs.apis > 1 else None
         self.judge: JudgeProcess | None = None
         self.supervisor = Supervisor(self.mesh)

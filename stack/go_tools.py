@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is built from Go modules: FerretDB (a server that speaks MongoDB's protocol), grpcurl and toxiproxy."""
+"""What is built from Go modules: FerretDB (a server that speaks MongoDB's protocol), grpcurl, toxiproxy and the loader
+of compose files.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,8 @@ GRPCURL = ("github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.9.4")
 GRPCURL_GO = (1, 25)
 TOXIPROXY = ("github.com/Shopify/toxiproxy/v2/cmd/server", "v2.5.0")
 TOXIPROXY_GO = (1, 19)
+COMPOSE = ("github.com/compose-spec/compose-go/v2/cmd", "v2.9.1")
+COMPOSE_GO = (1, 23)
 
 # Three faults of FerretDB v1.24.2: file, what it says, what it has to say.
 FERRETDB_FIXES = (
@@ -59,10 +63,10 @@ def go_environment(needed: tuple[int, int]) -> dict[str, str]:
     return {**os.environ, "GOTOOLCHAIN": "local" if new_enough else GO_FALLBACK, "CGO_ENABLED": "0", "GOFLAGS": ""}
 
 
-def _download(module: str, version: str, checksum: str, log: Path) -> Path:
+def download(module: str, version: str, checksum: str, log: Path, needed: tuple[int, int]) -> Path:
     """Fetches a module into Go's own cache and returns its folder there."""
     command = ["go", "mod", "download", "-json", f"{module}@{version}"]
-    environment = go_environment(FERRETDB_GO)
+    environment = go_environment(needed)
     with log.open("ab") as out:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=out, cwd="/", check=False)
     answer = json.loads(done.stdout or b"{}")
@@ -88,7 +92,7 @@ def ferretdb() -> Path:
 
     def make(folder: Path, log: Path) -> None:
         source = folder / "source"
-        shutil.copytree(_download(module, version, checksum, log), source, copy_function=shutil.copyfile)
+        shutil.copytree(download(module, version, checksum, log, FERRETDB_GO), source, copy_function=shutil.copyfile)
         for path in (source, *source.rglob("*")):
             if path.is_dir():
                 path.chmod(0o755)
@@ -102,7 +106,7 @@ def ferretdb() -> Path:
     return cached(f"ferretdb-{version}-1", make, what="building FerretDB") / "ferretdb"
 
 
-def _installed(module: str, version: str, needed: tuple[int, int], name: str) -> Path:
+def installed(module: str, version: str, needed: tuple[int, int], name: str) -> Path:
     """A program that `go install` makes; name: of the folder it is kept in, and in what is said."""
 
     def make(folder: Path, log: Path) -> None:
@@ -114,9 +118,14 @@ def _installed(module: str, version: str, needed: tuple[int, int], name: str) ->
 
 def grpcurl() -> Path:
     """grpcurl, for talking to grpc-server as an outsider."""
-    return _installed(*GRPCURL, GRPCURL_GO, "grpcurl")
+    return installed(*GRPCURL, GRPCURL_GO, "grpcurl")
 
 
 def toxiproxy() -> Path:
     """Toxiproxy's server."""
-    return _installed(*TOXIPROXY, TOXIPROXY_GO, "toxiproxy")
+    return installed(*TOXIPROXY, TOXIPROXY_GO, "toxiproxy")
+
+
+def compose_loader() -> Path:
+    """The Compose specification's own loader: prints a compose file as it is understood, or why it is none."""
+    return installed(*COMPOSE, COMPOSE_GO, "compose-go")

@@ -31,6 +31,7 @@ class Listener:
 
     name: str  # "grpc-server"; also of the port
     advertise: Callable[[int], str]  # the port to the host:port that these clients are told
+    protocol: str = "PLAINTEXT"  # SSL, SASL_SSL: what they need is in Kafka.properties
 
 
 class Brokers(Protocol):
@@ -200,7 +201,7 @@ class Kafka(Component):
             name, port = listener.name.upper().replace("-", "_"), self.ports[listener.name]
             bound.append(f"{name}://{self.bind}:{port}")
             told.append(f"{name}://{listener.advertise(port)}")
-            values["listener.security.protocol.map"] += f",{name}:PLAINTEXT"
+            values["listener.security.protocol.map"] += f",{name}:{listener.protocol}"
         bound.append(f"CONTROLLER://{LOOPBACK}:{self.ports['controller']}")
         return values | {"listeners": ",".join(bound), "advertised.listeners": ",".join(told)} | self.properties
 
@@ -217,6 +218,13 @@ class Kafka(Component):
             return self.number in AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers
         except KafkaException:
             return False
+
+    def administer(self, main: str, *arguments: str) -> None:
+        """Runs one of Kafka's own tools (the name of its class) on the running broker."""
+        if self._jars is None:
+            raise StackError("start() comes before administer()")
+        command = [*_java_command(self._jars, C1_FLAGS, main), "--bootstrap-server", self.url, *arguments]
+        run_step(f"{main} {' '.join(arguments[:2])}", command, log=self.log.with_suffix(".admin.log"))
 
     def create_topics(self, topics: dict[str, int]) -> list[str]:
         """Creates the missing ones of the topics {name: partitions}; returns what it created."""

@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 from stack.cache import abort_steps
 from stack.component import Component, External, Home
 from stack.disk import Disk
-from stack.kafka import Kafka, create_topics
+from stack.kafka import Kafka, Listener, create_topics
 from stack.kafka_cluster import KafkaCluster
 from stack.links import Links
 from stack.mongo import Mongo
@@ -52,6 +52,7 @@ class Options:
     # {"kafka": "host:9092", "redis": "redis://…", "mongo": "mongodb://…"}: used, not started.
     external: dict[str, str] = field(default_factory=dict)
     disks: dict[str, int] = field(default_factory=dict)  # {"kafka": 64}: its data on a disk of so many MiB
+    kafka_listeners: Sequence[Listener] = ()  # more ports of each broker; not remembered in state.json
     brokers: int = 1  # of Kafka; 3: every record on each of them, two must have it
     links: bool = False  # every connection through a proxy of its own, see links.py
     namespaces: bool = False  # the servers behind wires, see namespaces.py
@@ -131,7 +132,8 @@ class Mesh:
         return Ways()
 
     def _broker(self, name: str, number: int) -> Component:
-        how = {"jvm_defaults": self.options.jvm_defaults, "listeners": self.ways.listeners(name), "number": number}
+        how = {"jvm_defaults": self.options.jvm_defaults, "number": number}
+        how["listeners"] = [*self.ways.listeners(name), *self.options.kafka_listeners]
         return self._server(name, lambda known: Kafka(name, self._home, known, **how))
 
     def _server(self, name: str, make: Callable[[dict | None], Component]) -> Component:

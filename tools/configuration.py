@@ -24,7 +24,7 @@ HEAD = """# Configuration
 
 Everything is set by environment variables. `NAME` may be given as `NAME_FILE` instead, the path of a file that holds
 the value (one trailing newline is dropped): that is meant for secrets. A program reports *all* settings that are wrong,
-at once, and exits with 2.
+at once, and exits with 2. Of a setting that is a file's path, `NAME` and `NAME_FILE` are the same.
 
 | argument | what a program does |
 | --- | --- |
@@ -41,6 +41,7 @@ TYPES = {
     "bool": lambda option: "`true`, `false`",
     "text": lambda option: f"text, {option['min']:,} to {option['max']:,} bytes",
     "secret": lambda option: f"secret, {option['min']:,} to {option['max']:,} bytes",
+    "file": lambda option: f"path of a file, up to {option['max']:,} bytes",
     "level": lambda option: "`error`, `warn`, `info`, `debug`",
 }
 
@@ -49,7 +50,7 @@ def options_of(build: Path, program: str) -> list[dict]:
     """What `PROGRAM --options` prints."""
     binary = build / program / program
     done = subprocess.run([str(binary), "--options"], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)["options"]
+    return sorted(json.loads(done.stdout)["options"], key=lambda option: option["name"])
 
 
 def row(option: dict) -> str:

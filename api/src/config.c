@@ -25,6 +25,14 @@ static const struct mesh_option options[] = {
      "How long requests in flight may take to finish after SIGTERM, in milliseconds."},
     {"EVENTS_IN_FLIGHT_MAX",  MESH_UINT,  AT(events_in_flight_max), "50000",    1,    10000000,
      "Events waiting for an answer; beyond it requests are refused with 503."},
+    MESH_TLS_OPTION_CA("GRPC", AT(grpc_tls),
+     "File (PEM) with the authorities of grpc-server's certificate; empty: no TLS to grpc-server."),
+    MESH_TLS_OPTION_CERT("GRPC", AT(grpc_tls),
+     "File (PEM) with our certificate, if grpc-server wants one."),
+    MESH_TLS_OPTION_KEY("GRPC", AT(grpc_tls),
+     "File (PEM) with its key."),
+    {"GRPC_SERVER_NAME",      MESH_TEXT,  AT(grpc_server_name),     "",         0,    255,
+     "Name that grpc-server's certificate must have; empty: the host of GRPC_TARGET."},
     {"GRPC_TARGET",           MESH_TEXT,  AT(grpc_target),          "unix:/run/tweetmesh/grpc.sock", 1, 1024,
      "Where grpc-server listens: host:port or unix:/path."},
     {"HEAD_MS_MAX",           MESH_UINT,  AT(head_ms_max),          "5000",     100,  600000,
@@ -45,17 +53,43 @@ static const struct mesh_option options[] = {
      "Numeric address the operations port listens on."},
     {"OPS_PORT",              MESH_UINT,  AT(ops_port),             "8081",     0,    65535,
      "Operations port: /healthz, /readyz, /metrics, /status."},
+    MESH_SPANS_OPTIONS(AT(spans)),
     {"REQUEST_MS_MAX",        MESH_UINT,  AT(request_ms_max),       "10000",    100,  600000,
      "How long a request may take from its head to its answer, in milliseconds."},
     {"STREAMS_DIR",           MESH_TEXT,  AT(streams_dir),          "./streams", 1,   4096,
      "Folder with one JSON file per stream."},
+    MESH_TLS_OPTION_CERT("TLS", AT(tls),
+     "File (PEM) with the public port's certificate, then what leads to its authority; empty: plain HTTP."),
+    MESH_TLS_OPTION_KEY("TLS", AT(tls),
+     "File (PEM) with its key."),
     {"WAIT_MS_MAX",           MESH_UINT,  AT(wait_ms_max),          "1000",     100,  600000,
      "How long events should wait for their answers at most, in milliseconds: while there is a queue, no more "
      "are let in than were stored in that time; beyond it requests are refused with 503."},
+    {"WS_CA",                 MESH_FILE,  AT(ws_ca),                "",         0,    4096,
+     "File (PEM) with the authorities of ws-redis' certificate, for wss://; empty: the system's."},
     {"WS_URL",                MESH_TEXT,  AT(ws_url),               "ws://127.0.0.1:8090/", 1, 1024,
-     "WebSocket of ws-redis, which counts at once what Kafka has; it may be away."},
+     "WebSocket of ws-redis (ws:// or wss://), which counts at once what Kafka has; it may be away."},
 };
 /* clang-format on */
+
+static void check_tls(const struct config *c, struct mesh_buffer *problems)
+{
+    const struct mesh_tls_files ws = {.ca = c->ws_ca};
+    const bool grpc = mesh_tls_given(c->grpc_tls.ca);
+    mesh_tls_check("TLS", &c->tls, problems);
+    mesh_tls_check("GRPC", &c->grpc_tls, problems);
+    mesh_tls_check("WS", &ws, problems);
+    if (!grpc && (mesh_tls_given(c->grpc_tls.cert) || c->grpc_server_name[0] != '\0')) {
+        mesh_buffer_add_text(
+            problems, "GRPC_CERT, GRPC_KEY and GRPC_SERVER_NAME mean nothing without GRPC_CA\n");
+    }
+    if (grpc && strncmp(c->grpc_target, "unix:", 5) == 0) {
+        mesh_buffer_add_text(problems, "GRPC_CA: there is no TLS on a socket file (GRPC_TARGET)\n");
+    }
+    if (mesh_tls_given(c->ws_ca) && strncmp(c->ws_url, "wss://", 6) != 0) {
+        mesh_buffer_add_text(problems, "WS_CA means nothing unless WS_URL begins with wss://\n");
+    }
+}
 
 static void config_check(const void *config, struct mesh_buffer *problems)
 {
@@ -66,6 +100,8 @@ static void config_check(const void *config, struct mesh_buffer *problems)
                                "): a drain may cut requests off\n",
                                c->drain_ms_max, c->request_ms_max);
     }
+    check_tls(c, problems);
+    mesh_spans_check(&c->spans, problems);
     struct mesh_error err = {0};
     if (!hints_url_valid(c->ws_url, &err)) {
         mesh_buffer_add_format(problems, "WS_URL: %s\n", err.text);

@@ -9,6 +9,8 @@
 
 #include "mesh/config.h"
 #include "mesh/log.h"
+#include "mesh/spans.h"
+#include "mesh/tls.h"
 
 #include <stdint.h>
 
@@ -19,7 +21,9 @@ struct config {
     uint64_t drain_delay_ms;
     uint64_t drain_ms_max;
     uint64_t events_in_flight_max;
+    char *grpc_server_name; /* "": that of the target */
     char *grpc_target;
+    struct mesh_tls_files grpc_tls; /* no .ca: plain */
     uint64_t head_ms_max;
     uint64_t hints_max;
     char *http_host;
@@ -30,8 +34,11 @@ struct config {
     char *ops_host;
     uint64_t ops_port;
     uint64_t request_ms_max;
+    struct mesh_spans_config spans;
     char *streams_dir;
+    struct mesh_tls_files tls; /* of the public port; no .cert: plain */
     uint64_t wait_ms_max;
+    char *ws_ca; /* "": the system's */
     char *ws_url;
 };
 

@@ -38,8 +38,9 @@ struct connection {
     LIST_ENTRY(connection) entry;
     int socket;   /* -1: closed; for others than the HTTP thread only with the mutex held */
     bool lingers; /* the HTTP thread's: the client may still be sending when the socket is closed */
-    bool outlives;         /* the HTTP thread's: its socket, that is */
-    pthread_mutex_t mutex; /* guards all below */
+    struct https_session tls; /* the HTTP thread's; whether there is one is read by others */
+    bool outlives;            /* the HTTP thread's: its socket, that is */
+    pthread_mutex_t mutex;    /* guards all below */
     enum phase phase;
     int64_t since_us;        /* of FIRST, HEAD, BODY, ANSWERING */
     int64_t request_us;      /* when the request's head was complete */
@@ -105,8 +106,11 @@ static void write_raw(struct connection *connection, enum problem_kind kind, con
                            answer.content_type, answer.body.size);
     mesh_buffer_add(&head, mesh_buffer_bytes(&answer.body));
     /* Whoever does not take these few bytes at once goes without. */
-    ssize_t ignored = send(connection->socket, head.data, head.size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)ignored;
+    if (connection->tls.gnutls != NULL) {
+        https_session_write(&connection->tls, mesh_buffer_bytes(&head));
+    } else {
+        (void)!send(connection->socket, head.data, head.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
     mesh_buffer_done(&head);
     mesh_buffer_done(&answer.body);
 }
@@ -114,7 +118,9 @@ static void write_raw(struct connection *connection, enum problem_kind kind, con
 static void give_up(struct connection *connection, struct mesh_metric *limit, const char *what)
 {
     mesh_metric_add(limit, 1);
-    write_raw(connection, PROBLEM_TOO_SLOW, what);
+    if (connection->tls.gnutls == NULL) {
+        write_raw(connection, PROBLEM_TOO_SLOW, what);
+    }
     close_now(connection);
 }
 
@@ -247,6 +253,19 @@ struct connection *connection_new(struct connection_desk *desk, int socket)
     return connection;
 }
 
+void connection_secure(struct connection *connection, struct https_session tls)
+{
+    pthread_mutex_lock(&connection->mutex);
+    connection->tls = tls;
+    connection->asks = true;
+    pthread_mutex_unlock(&connection->mutex);
+}
+
+void connection_gathers(struct connection *connection)
+{
+    https_session_gather(&connection->tls);
+}
+
 /* With the mutex held. Moves on unless we have given the connection up. */
 static bool enter(struct connection *connection, enum phase phase)
 {
@@ -316,6 +335,7 @@ static void release(struct connection *connection)
     LIST_REMOVE(connection, entry);
     pthread_mutex_unlock(&desk->mutex);
     pthread_mutex_destroy(&connection->mutex);
+    https_session_end(&connection->tls);
     free(connection);
 }
 

@@ -15,6 +15,7 @@
 #include "mesh/event.h"
 #include "mesh/id.h"
 #include "mesh/stream.h"
+#include "mesh/trace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +49,7 @@ struct events {
     struct mesh_buffer
         wire; /* `repeated Event events = 2` of a PublishRequest, one after another */
     size_t extra_reasons;
+    const struct mesh_trace_context *trace; /* of the span above them; NULL: not sampled */
 };
 
 /* Makes room for count events. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hint_queue.h"
 
+#include "hint_traces.h"
 #include "mesh/alloc.h"
+#include "mesh/spans.h"
 #include "tweetmesh/v1/counts.pb-c.h"
 
 #include <assert.h>
@@ -19,17 +21,19 @@ struct hint {
 
 struct hint_queue {
     const struct mesh_streams *streams;
-    pthread_mutex_t mutex; /* guards the ring and wake_sent */
+    pthread_mutex_t mutex; /* guards the ring and what is below */
     size_t capacity;
     size_t first;
     size_t count;
     bool wake_sent;
     struct hint *ring;
+    struct hint_traces *traces; /* of those in the ring; NULL: none was ever sampled */
 
     /* the maker of frames */
     struct hint batch[HINT_BATCH_MAX]; /* sorted by stream, partition, offset */
     size_t batch_next;
     size_t batch_count;
+    struct hint_traces *batch_traces; /* NULL: none was ever sampled */
 };
 
 struct hint_queue *hint_queue_new(const struct mesh_streams *streams, size_t len_max)
@@ -41,6 +45,26 @@ struct hint_queue *hint_queue_new(const struct mesh_streams *streams, size_t len
     queue->capacity = len_max;
     queue->ring = mesh_new_array(struct hint, len_max);
     return queue;
+}
+
+void hint_queue_trace(struct hint_queue *queue, const struct events *events)
+{
+    pthread_mutex_lock(&queue->mutex);
+    if (queue->traces == NULL) {
+        queue->traces = mesh_new(struct hint_traces);
+    }
+    for (size_t i = 0; i < events->count; i++) {
+        const struct event *event = &events->at[i];
+        if (event->code == MESH_OK && event->offset >= 0 && event->partition >= 0) {
+            struct hint_trace trace = {.stream = events->stream,
+                                       .offset = (uint64_t)event->offset,
+                                       .partition = (uint32_t)event->partition,
+                                       .context = *events->trace};
+            mesh_span_id_of_send(events->trace, &event->id, trace.context.span_id);
+            hint_traces_add(queue->traces, &trace);
+        }
+    }
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 size_t hint_queue_add(struct hint_queue *queue, const struct events *events, int64_t accepted_at_ms,
@@ -105,6 +129,25 @@ static bool is_sorted(const struct hint *hints, size_t count)
     return true;
 }
 
+static bool is_in_batch(const void *arg, const struct hint_trace *trace)
+{
+    const struct hint_queue *queue = arg;
+    const struct hint wanted = {
+        .stream = trace->stream, .offset = trace->offset, .partition = trace->partition};
+    return bsearch(&wanted, queue->batch, queue->batch_count, sizeof(wanted), compare) != NULL;
+}
+
+/* For the batch, which is sorted. */
+static void fetch_traces(struct hint_queue *queue)
+{
+    if (queue->batch_traces == NULL) {
+        queue->batch_traces = mesh_new(struct hint_traces);
+    }
+    pthread_mutex_lock(&queue->mutex);
+    hint_traces_move(queue->traces, is_in_batch, queue, queue->batch_traces);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
 static void fetch_batch(struct hint_queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
@@ -114,12 +157,16 @@ static void fetch_batch(struct hint_queue *queue)
     }
     queue->first = (queue->first + count) % queue->capacity;
     queue->count -= count;
+    const bool traced = queue->traces != NULL;
     pthread_mutex_unlock(&queue->mutex);
     if (!is_sorted(queue->batch, count)) {
         qsort(queue->batch, count, sizeof(queue->batch[0]), compare);
     }
     queue->batch_next = 0;
     queue->batch_count = count;
+    if (traced) {
+        fetch_traces(queue);
+    }
 }
 
 /* Where the run ends that starts at batch_next: same stream and partition, not too wide. */
@@ -135,7 +182,8 @@ static size_t run_end(const struct hint_queue *queue)
     return end;
 }
 
-static void write_run(const struct hint *first, size_t count, struct mesh_buffer *out)
+static void write_run(const struct hint *first, size_t count,
+                      const struct hint_frame_traces *traces, struct mesh_buffer *out)
 {
     MESH_UNINITIALIZED uint8_t groups[HINT_FRAME_WIDTH_MAX]; /* `width` are written */
     uint8_t local[MESH_GROUP_COUNT_MAX]; /* the frame's number of a group; HOLE: not used yet */
@@ -166,12 +214,28 @@ static void write_run(const struct hint *first, size_t count, struct mesh_buffer
     frame.n_group_names = name_count;
     frame.group_names = (char **)(uintptr_t)names;
     frame.accepted_at = oldest_ms;
+    if (traces != NULL) {
+        frame.n_traces = traces->count;
+        frame.traces = (Tweetmesh__V1__HintTrace **)(uintptr_t)traces->pointers;
+    }
 
     size_t size = tweetmesh__v1__count_frame__get_packed_size(&frame);
     char *room = mesh_buffer_room(out, size);
     tweetmesh__v1__count_frame__pack(&frame, (uint8_t *)room);
     room[size] = '\0';
     out->size += size;
+}
+
+/* A run of which some may be sampled. */
+static void write_traced_run(const struct hint *first, size_t count, const struct hint_traces *all,
+                             struct mesh_buffer *out)
+{
+    MESH_UNINITIALIZED struct hint_frame_traces traces; /* `count` says how many are written */
+    const struct hint_trace place = {
+        .stream = first->stream, .offset = first->offset, .partition = first->partition};
+
+    hint_traces_find(all, &place, first[count - 1].offset - first->offset + 1, &traces);
+    write_run(first, count, &traces, out);
 }
 
 size_t hint_queue_next_frame(struct hint_queue *queue, struct mesh_buffer *out)
@@ -184,7 +248,12 @@ size_t hint_queue_next_frame(struct hint_queue *queue, struct mesh_buffer *out)
     }
     size_t end = run_end(queue);
     size_t count = end - queue->batch_next;
-    write_run(&queue->batch[queue->batch_next], count, out);
+    const struct hint *first = &queue->batch[queue->batch_next];
+    if (queue->batch_traces != NULL && queue->batch_traces->count > 0) {
+        write_traced_run(first, count, queue->batch_traces, out);
+    } else {
+        write_run(first, count, NULL, out);
+    }
     queue->batch_next = end;
     return count;
 }
@@ -201,5 +270,7 @@ void hint_queue_free(struct hint_queue *queue)
 {
     pthread_mutex_destroy(&queue->mutex);
     free(queue->ring);
+    free(queue->traces);
+    free(queue->batch_traces);
     free(queue);
 }

@@ -26,6 +26,8 @@ struct hint_queue *hint_queue_new(const struct mesh_streams *streams, size_t len
  * make room, and in *out_wake whether the maker of frames must be woken. */
 size_t hint_queue_add(struct hint_queue *queue, const struct events *events, int64_t accepted_at_ms,
                       bool *out_wake);
+/* The events are sampled (events->trace): their frames are to say so. Before hint_queue_add(). */
+void hint_queue_trace(struct hint_queue *queue, const struct events *events);
 /* The maker of frames is awake: from now on it must be woken again. */
 void hint_queue_awake(struct hint_queue *queue);
 /* Appends the next frame to *out and says how many events it holds; 0: nothing waits. */

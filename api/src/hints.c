@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hints.h"
 
+#include "health_frame.h"
 #include "hint_queue.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/failpoint.h"
+#include "mesh/health.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 
@@ -27,6 +29,7 @@ struct hints {
     const char *host;
     const char *path; /* with its slash */
     int port;
+    bool tls;
 
     pthread_t thread;
     bool thread_started;
@@ -34,7 +37,15 @@ struct hints {
     atomic_bool connected;
     atomic_bool idle; /* connected, and nothing waits or is being written */
 
+    /* lock guards: */
+    pthread_mutex_t lock;
+    hints_serving_fn *serving; /* NULL: nothing is told */
+    void *serving_arg;
+    char *instance;
+
     /* the thread */
+    lws_sorted_usec_list_t tell;
+    bool tell_due;
     struct lws_context *context;
     struct lws *wsi; /* NULL: none, nor being made */
     lws_sorted_usec_list_t retry;
@@ -54,8 +65,9 @@ static bool url_cut(char *url, struct hints *out, struct mesh_error *err)
 {
     const char *scheme = NULL;
     const char *rest = NULL;
-    if (strncmp(url, "ws://", 5) != 0 || strlen(url) == 5) {
-        return mesh_fail(err, MESH_INVALID_ARGUMENT, "must look like ws://host:port/");
+    out->tls = strncmp(url, "wss://", 6) == 0;
+    if ((!out->tls && strncmp(url, "ws://", 5) != 0) || strstr(url, "://")[3] == '\0') {
+        return mesh_fail(err, MESH_INVALID_ARGUMENT, "must look like ws://host:port/ or wss://");
     }
     if (lws_parse_uri(url, &scheme, &out->host, &out->port, &rest) != 0 || out->host[0] == '\0' ||
         out->port <= 0 || out->port > 65535) {
@@ -97,6 +109,7 @@ static void connect_now(lws_sorted_usec_list_t *retry)
                                            .port = hints->port,
                                            .path = path,
                                            .host = hints->host,
+                                           .ssl_connection = hints->tls ? LCCSCF_USE_SSL : 0,
                                            .protocol = SUBPROTOCOL,
                                            .local_protocol_name = SUBPROTOCOL,
                                            .retry_and_idle_policy = &validity,
@@ -108,10 +121,21 @@ static void connect_now(lws_sorted_usec_list_t *retry)
     }
 }
 
+static void tell_now(lws_sorted_usec_list_t *tell)
+{
+    struct hints *hints = lws_container_of(tell, struct hints, tell);
+
+    hints->tell_due = true;
+    lws_callback_on_writable(hints->wsi);
+    lws_sul_schedule(hints->context, 0, &hints->tell, tell_now,
+                     (lws_usec_t)MESH_HEALTH_MS * LWS_US_PER_MS);
+}
+
 /* The connection is gone, or was never made. */
 static void lost(struct hints *hints, const char *why)
 {
     hints->wsi = NULL;
+    lws_sul_cancel(&hints->tell);
     atomic_store(&hints->connected, false);
     atomic_store(&hints->idle, false);
     if (!hints->lost_logged && !atomic_load(&hints->stop)) {
@@ -129,7 +153,26 @@ static void established(struct hints *hints, struct lws *wsi)
         hints->lost_logged = false;
         mesh_log(MESH_LOG_INFO, "ws_redis_connected");
     }
+    tell_now(&hints->tell);
     lws_callback_on_writable(wsi);
+}
+
+/* Adds the health if it is due; false: it is not, or nobody wants to tell it. */
+static bool add_health(struct hints *hints)
+{
+    bool added = false;
+
+    if (!hints->tell_due) {
+        return false;
+    }
+    hints->tell_due = false;
+    pthread_mutex_lock(&hints->lock);
+    if (hints->serving != NULL) {
+        health_frame_write(hints->instance, hints->serving(hints->serving_arg), &hints->frame);
+        added = true;
+    }
+    pthread_mutex_unlock(&hints->lock);
+    return added;
 }
 
 /* Writes what waits for as long as the socket takes it. */
@@ -139,8 +182,9 @@ static int write_frames(struct hints *hints, struct lws *wsi)
     do {
         mesh_buffer_reset(&hints->frame);
         mesh_buffer_add(&hints->frame, mesh_bytes_of(room, sizeof(room)));
-        size_t count = hint_queue_next_frame(hints->queue, &hints->frame);
-        if (count == 0) {
+        const bool health = add_health(hints);
+        size_t count = health ? 0 : hint_queue_next_frame(hints->queue, &hints->frame);
+        if (count == 0 && !health) {
             atomic_store(&hints->idle, true);
             return 0;
         }
@@ -199,11 +243,16 @@ static void *run(void *arg)
     return NULL;
 }
 
-static bool context_start(struct hints *hints, struct mesh_error *err)
+static bool context_start(struct hints *hints, const char *ca, struct mesh_error *err)
 {
     lws_set_log_level(0, NULL); /* what matters is logged here */
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN, .protocols = protocols, .user = hints};
+    if (hints->tls) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.client_ssl_ca_filepath = ca != NULL && ca[0] != '\0' ? ca : NULL;
+        info.alpn = "http/1.1";
+    }
     hints->context = lws_create_context(&info);
     if (hints->context == NULL) {
         return mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "libwebsockets does not start");
@@ -219,12 +268,13 @@ static bool context_start(struct hints *hints, struct mesh_error *err)
 struct hints *hints_new(const struct hints_options *options, struct mesh_error *err)
 {
     struct hints *hints = mesh_new(struct hints);
+    pthread_mutex_init(&hints->lock, NULL);
     hints->url = mesh_strdup(options->url);
     hints->queue = hint_queue_new(options->streams, options->len_max);
     hints->sent = mesh_counter("tweetmesh_hints_total", NULL, "Counting hints sent.");
     hints->dropped = mesh_counter("tweetmesh_hints_dropped_total", NULL,
                                   "Counting hints dropped because too many waited.");
-    if (!url_cut(hints->url, hints, err) || !context_start(hints, err)) {
+    if (!url_cut(hints->url, hints, err) || !context_start(hints, options->ca, err)) {
         mesh_error_prefix(err, "hints");
         hints_free(hints, 0);
         return NULL;
@@ -232,10 +282,26 @@ struct hints *hints_new(const struct hints_options *options, struct mesh_error *
     return hints;
 }
 
+void hints_tell(struct hints *hints, const char *instance, hints_serving_fn *serving, void *arg)
+{
+    if (hints == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&hints->lock);
+    free(hints->instance);
+    hints->instance = mesh_strdup(instance);
+    hints->serving = serving;
+    hints->serving_arg = arg;
+    pthread_mutex_unlock(&hints->lock);
+}
+
 void hints_add(struct hints *hints, const struct events *events, int64_t accepted_at_ms)
 {
     bool wake = false;
     atomic_store(&hints->idle, false);
+    if (events->trace != NULL) {
+        hint_queue_trace(hints->queue, events);
+    }
     size_t dropped = hint_queue_add(hints->queue, events, accepted_at_ms, &wake);
     if (dropped > 0) {
         mesh_metric_add(hints->dropped, dropped);
@@ -275,6 +341,8 @@ void hints_free(struct hints *hints, uint32_t flush_ms)
         lws_context_destroy(hints->context);
     }
     hint_queue_free(hints->queue);
+    pthread_mutex_destroy(&hints->lock);
+    free(hints->instance);
     mesh_buffer_done(&hints->frame);
     free(hints->url);
     free(hints);

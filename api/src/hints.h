@@ -20,8 +20,9 @@
 struct hints;
 
 struct hints_options {
-    const char *url;                    /* ws://host[:port]/path; read during hints_new() */
-    size_t len_max;                     /* events; beyond it the oldest are dropped */
+    const char *url; /* ws://host[:port]/path; read during hints_new() */
+    const char *ca;  /* read during hints_new(); for wss://; NULL or "": the system's */
+    size_t len_max;  /* events; beyond it the oldest are dropped */
     const struct mesh_streams *streams; /* kept */
 };
 
@@ -33,6 +34,14 @@ struct hints *hints_new(const struct hints_options *options, struct mesh_error *
 
 /* Queues those events that are stored at a known offset. */
 void hints_add(struct hints *hints, const struct events *events, int64_t accepted_at_ms);
+
+/* Whether there is a stream to a grpc-server that serves; on the hints thread, must not block. */
+typedef bool hints_serving_fn(void *arg);
+
+/* From now on tells ws-redis every two seconds how this api is, for people who watch. NULL: no
+ * more; when that has returned, the former one is not called any more. instance: copied; "" is no
+ * name. Accepts NULL hints. */
+void hints_tell(struct hints *hints, const char *instance, hints_serving_fn *serving, void *arg);
 
 /* Whether ws-redis is connected; for /status. */
 bool hints_connected(const struct hints *hints);

@@ -31,6 +31,7 @@ struct lane {
 
 struct http {
     struct connection_desk connections;
+    struct https *https; /* NULL: plain */
     struct request_desk *requests;
     struct routes *routes;
     atomic_bool closing;
@@ -109,6 +110,10 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct answer *ans
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     exchange->status = answer->status;
+    if (exchange->http->https != NULL && answer->body.size > 0 &&
+        strcmp(exchange->method, "HEAD") != 0) {
+        connection_gathers(exchange->connection);
+    }
     enum MHD_Result result =
         MHD_queue_response(exchange->waiter.mhd, (unsigned)answer->status, response);
     MHD_destroy_response(response);
@@ -271,6 +276,7 @@ static void exchange_done(struct exchange *exchange)
     route_count(exchange->route, exchange->status, mesh_clock_mono_us() - exchange->started_us);
     connection_request_done(exchange->connection);
     if (exchange->request != NULL) {
+        request_ended(exchange->request, exchange->status, exchange->started_us);
         request_unref(exchange->request);
     }
     free(exchange);
@@ -309,7 +315,11 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **slot,
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *slot = connection_new(&http->connections, info->connect_fd);
+        struct connection *connection = connection_new(&http->connections, info->connect_fd);
+        if (http->https != NULL) {
+            connection_secure(connection, https_session_begin(http->https, mhd));
+        }
+        *slot = connection;
     } else if (*slot != NULL) {
         connection_free(*slot);
         *slot = NULL;
@@ -334,6 +344,7 @@ static bool lanes_start(struct http *http, const struct http_options *options, s
         struct lane *lane = &http->lanes[i];
         lane->http = http;
         lane->loop = loop_new(&(struct loop_options){.listener = http->listener,
+                                                     .tls = http->https != NULL,
                                                      .connections_max = share,
                                                      .idle_s_max = options->idle_s_max,
                                                      .on_request = on_request,
@@ -357,6 +368,7 @@ struct http *http_new(const struct http_options *options, struct mesh_error *err
 {
     size_t count = thread_count(options->threads);
     struct http *http = mesh_alloc_zeroed(1, sizeof(*http) + count * sizeof(http->lanes[0]));
+    http->https = options->https;
     http->requests = options->requests;
     http->connections.deadlines = options->deadlines;
     http->connections.limits = options->limits;

@@ -18,9 +18,10 @@
 struct http;
 
 struct http_options {
-    const char *host; /* numeric address; read during http_new() */
-    uint16_t port;    /* 0: any free one */
-    uint32_t threads; /* 0: half the cores, 1 to 4 */
+    const char *host;    /* numeric address; read during http_new() */
+    uint16_t port;       /* 0: any free one */
+    struct https *https; /* kept; NULL: plain HTTP */
+    uint32_t threads;    /* 0: half the cores, 1 to 4 */
     uint32_t connections_max;
     uint32_t idle_s_max;
     struct connection_limits limits;

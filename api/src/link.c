@@ -19,6 +19,7 @@
 #define BACKOFF_MS_MIN 50
 #define BACKOFF_MS_MAX 1000
 #define CHECK_US 1000000      /* between health checks, and how long one may take */
+#define CHECK_IDLE_US 4000000 /* between them where nothing was sent for so long */
 #define CHECK_AGAIN_US 100000 /* between health checks while there is no stream to send on */
 #define TICK_US 500000        /* the thread wakes at least this often */
 
@@ -45,7 +46,9 @@ struct link {
     struct rpc_call check;
     int64_t stream_at_us; /* when to start the next stream */
     int64_t check_at_us;
+    int64_t sent_us; /* the last message */
     uint32_t backoff_ms;
+    bool secure; /* TLS */
     bool lost_logged;
     bool woken; /* by link_free(), which needs the queue until then */
     bool cq_shut;
@@ -111,6 +114,20 @@ static void go_up(struct link *link)
     }
 }
 
+/* A handshake that fails ends no stream, for there was none: the check's status says why. Told
+ * once, until a stream is up. */
+static void tell_unreachable(struct link *link)
+{
+    if (!link->secure || link->check.status != GRPC_STATUS_UNAVAILABLE || link->lost_logged) {
+        return;
+    }
+    link->lost_logged = true;
+    char *details = grpc_slice_to_c_string(link->check.details);
+    mesh_log(MESH_LOG_ERROR, "grpc_unreachable", MESH_LOG_TEXT("code", "UNAVAILABLE"),
+             MESH_LOG_TEXT("message", details));
+    gpr_free(details);
+}
+
 static void check_ended(struct link *link)
 {
     /* HealthCheckResponse{status: SERVING} */
@@ -124,11 +141,14 @@ static void check_ended(struct link *link)
         grpc_slice_unref(reply);
     }
     atomic_store(&link->serving, good);
+    tell_unreachable(link);
     rpc_call_done(call);
     if (good) {
         go_up(link);
     }
-    link->check_at_us = mesh_clock_mono_us() + (link->up ? CHECK_US : CHECK_AGAIN_US);
+    int64_t now_us = mesh_clock_mono_us();
+    int64_t pause_us = now_us - link->sent_us > CHECK_IDLE_US ? CHECK_IDLE_US : CHECK_US;
+    link->check_at_us = now_us + (link->up ? pause_us : CHECK_AGAIN_US);
 }
 
 /* Half to all of a delay that doubles with every stream that ended without a reply. */
@@ -194,6 +214,15 @@ static void received(struct link *link)
     receive(link);
 }
 
+/* Whoever was idle is checked as often as others from now on. */
+static void mark_sent(struct link *link)
+{
+    link->sent_us = mesh_clock_mono_us();
+    if (link->check_at_us > link->sent_us + CHECK_US) {
+        link->check_at_us = link->sent_us + CHECK_US;
+    }
+}
+
 static void handle(struct link *link, const grpc_event *event)
 {
     enum tag tag = (enum tag)(intptr_t)event->tag;
@@ -209,6 +238,7 @@ static void handle(struct link *link, const grpc_event *event)
         break;
     case TAG_SEND:
         link->unreplied++;
+        mark_sent(link);
         link->handler.sent(link->handler.arg, event->success);
         break;
     case TAG_RECEIVE:
@@ -296,12 +326,14 @@ static void *run(void *arg)
     }
 }
 
-struct link *link_new(const char *target, const struct link_handler *handler,
+struct link *link_new(const struct rpc_target *target, const struct link_handler *handler,
                       struct mesh_error *err)
 {
     (void)mesh_abseil_checks_off();
+    gpr_set_log_function(rpc_log_line);
     grpc_init();
     struct link *link = mesh_new(struct link);
+    link->secure = target->tls != NULL && mesh_tls_given(target->tls->ca);
     link->handler = *handler;
     link->channel = rpc_channel_new(target);
     link->cq = grpc_completion_queue_create_for_next(NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * link: the connection to grpc-server: one channel, one PublishStream call on it that is started
- * anew whenever it ends, and a health check a second.
+ * anew whenever it ends, and a health check a second (every four while nothing is sent).
  *
  * Threads: one of its own, for the completion queue; all handlers run on it and must not block.
  * link_send() may be called from any thread, between up() and down(), with at most one send under
@@ -12,6 +12,7 @@
 
 #include "mesh/bytes.h"
 #include "mesh/error.h"
+#include "rpc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +38,7 @@ struct link_handler {
 
 /* Starts connecting. `target` is copied. NULL on failure, with *err filled in. */
 MESH_MUST_CHECK
-struct link *link_new(const char *target, const struct link_handler *handler,
+struct link *link_new(const struct rpc_target *target, const struct link_handler *handler,
                       struct mesh_error *err);
 
 /* Announces a link_send() so that the stream is not taken away meanwhile. To be called under the

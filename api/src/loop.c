@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop.h"
 
+#include "https.h"
 #include "mesh/alloc.h"
 
 #include <errno.h>
@@ -160,10 +161,14 @@ static bool fall_asleep(struct loop *loop)
 /* How long libmicrohttpd has nothing to do; -1: until something comes. */
 static int wait_ms(struct loop *loop)
 {
+    bool busy = (loop->options.tls && https_moved()) || loop->busy;
     if (loop->line_length > 0) {
-        return loop->busy ? 0 : LINE_WAIT_MS;
+        return busy ? 0 : LINE_WAIT_MS;
     }
     int64_t ms = MHD_get_timeout64s(loop->daemon);
+    if (ms == 0 && loop->options.tls && !busy) {
+        return LINE_WAIT_MS; /* a handshake waits; what comes for it wakes us */
+    }
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
@@ -185,14 +190,17 @@ static void *run(void *arg)
 static bool daemon_start(struct loop *loop, const struct loop_options *options,
                          struct mesh_error *err)
 {
+    static struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     loop->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0,
-        NULL, NULL, on_request, loop, MHD_OPTION_LISTEN_SOCKET, options->listener,
+        (options->tls ? MHD_USE_TLS : 0U) | MHD_USE_EPOLL | MHD_USE_NO_THREAD_SAFETY |
+            MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO,
+        0, NULL, NULL, on_request, loop, MHD_OPTION_LISTEN_SOCKET, options->listener,
         MHD_OPTION_CONNECTION_LIMIT, options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_s_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
         MHD_OPTION_NOTIFY_COMPLETED, options->on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         options->on_connection, options->arg, MHD_OPTION_CLIENT_DISCIPLINE_LVL, (int)1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, (int)1, MHD_OPTION_END);
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, (int)1, MHD_OPTION_ARRAY,
+        options->tls ? https_options() : plain, MHD_OPTION_END);
     if (loop->daemon == NULL) {
         return mesh_fail(err, MESH_UNAVAILABLE, "libmicrohttpd does not start: %s",
                          strerror(errno));

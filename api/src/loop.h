@@ -37,6 +37,7 @@ struct loop_waiter {
 
 struct loop_options {
     int listener;             /* shared by all loops; stays the caller's */
+    bool tls;                 /* see https.h */
     unsigned connections_max; /* of this loop */
     unsigned idle_s_max;
     MHD_AccessHandlerCallback on_request;

@@ -3,12 +3,16 @@
 #include "deadline.h"
 #include "hints.h"
 #include "http.h"
+#include "https.h"
 #include "mesh/alloc.h"
+#include "mesh/health.h"
 #include "mesh/log.h"
 #include "mesh/memory.h"
 #include "mesh/metrics.h"
 #include "mesh/ops.h"
 #include "mesh/shutdown.h"
+#include "mesh/spans.h"
+#include "mesh/tls.h"
 #include "openapi.h"
 #include "publish.h"
 #include "request.h"
@@ -27,6 +31,8 @@ struct program {
     struct mesh_streams *streams;
     struct mesh_buffer openapi;
     struct mesh_ops *ops;
+    struct https *https; /* NULL: plain */
+    struct mesh_tls_watch *watch;
     struct publish *publish;
     struct hints *hints;
     struct deadlines *deadlines;
@@ -65,11 +71,47 @@ static bool start_ops(struct program *p, struct mesh_error *err)
     return p->ops != NULL;
 }
 
+static bool start_tls(struct program *p, struct mesh_error *err)
+{
+    const bool https = mesh_tls_given(p->config.tls.cert);
+    p->https = https ? https_new(&p->config.tls, err) : NULL;
+    if (https && p->https == NULL) {
+        return false;
+    }
+    const struct mesh_tls_watched watched[] = {
+        {.use = "grpc", .files = &p->config.grpc_tls},
+        {.use = "https",
+         .files = &p->config.tls,
+         .changed = https ? https_renew : NULL,
+         .arg = p->https},
+    };
+    p->watch = mesh_tls_watch_new(watched, MESH_COUNT_OF(watched), err);
+    if (p->watch == NULL) {
+        return false;
+    }
+    mesh_ops_add_probe(p->ops, mesh_tls_watch_ready, p->watch);
+    return true;
+}
+
+static bool is_serving(void *arg)
+{
+    return publish_ready(arg);
+}
+
+static void start_telling(struct program *p)
+{
+    char *instance = mesh_health_instance(mesh_ops_port(p->ops));
+    hints_tell(p->hints, instance, is_serving, p->publish);
+    free(instance);
+}
+
 static bool start_clients(struct program *p, struct mesh_error *err)
 {
     p->publish = publish_new(
         &(struct publish_options){
-            .target = p->config.grpc_target,
+            .target = {.address = p->config.grpc_target,
+                       .tls = &p->config.grpc_tls,
+                       .server_name = p->config.grpc_server_name},
             .down_ms_max = DOWN_MS_MAX,
             .reply_ms_max = (uint32_t)p->config.request_ms_max + REPLY_EXTRA_MS,
         },
@@ -78,6 +120,7 @@ static bool start_clients(struct program *p, struct mesh_error *err)
         return false;
     }
     p->hints = hints_new(&(struct hints_options){.url = p->config.ws_url,
+                                                 .ca = p->config.ws_ca,
                                                  .len_max = p->config.hints_max,
                                                  .streams = p->streams},
                          err);
@@ -87,6 +130,7 @@ static bool start_clients(struct program *p, struct mesh_error *err)
     mesh_ops_add_probe(p->ops, probe_publish, p->publish);
     mesh_ops_add_status(p->ops, status_publish, p->publish);
     mesh_ops_add_status(p->ops, status_hints, p->hints);
+    start_telling(p);
     return true;
 }
 
@@ -109,6 +153,7 @@ static bool start_server(struct program *p, struct mesh_error *err)
         &(struct http_options){
             .host = p->config.http_host,
             .port = (uint16_t)p->config.http_port,
+            .https = p->https,
             .threads = (uint32_t)p->config.http_threads,
             .connections_max = (uint32_t)p->config.connections_max,
             .idle_s_max = (uint32_t)p->config.idle_s_max,
@@ -127,7 +172,8 @@ static bool start_server(struct program *p, struct mesh_error *err)
 static bool start(struct program *p, struct mesh_error *err)
 {
     p->streams = mesh_streams_load(p->config.streams_dir, err);
-    return p->streams != NULL && start_ops(p, err) && start_clients(p, err) && start_server(p, err);
+    return p->streams != NULL && mesh_spans_start(&p->config.spans, config_spec.program, err) &&
+           start_ops(p, err) && start_tls(p, err) && start_clients(p, err) && start_server(p, err);
 }
 
 /* In reverse: what stands in front ends first, probes answer until the very end. */
@@ -137,8 +183,12 @@ static void stop(struct program *p)
     request_desk_done(&p->requests);
     deadlines_free(p->deadlines);
     mesh_ops_forget(p->ops);
+    mesh_tls_watch_free(p->watch);
+    https_free(p->https);
+    hints_tell(p->hints, "", NULL, NULL); /* it looks at publish */
     publish_free(p->publish);
     hints_free(p->hints, HINTS_FLUSH_MS);
+    mesh_spans_stop(MESH_SPANS_FLUSH_MS);
     mesh_ops_free(p->ops);
     mesh_buffer_done(&p->openapi);
     mesh_streams_free(p->streams);

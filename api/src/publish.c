@@ -184,7 +184,7 @@ static bool on_tick(void *arg)
 
 struct publish *publish_new(const struct publish_options *options, struct mesh_error *err)
 {
-    assert(options->target != NULL);
+    assert(options->target.address != NULL);
     struct publish *publish = mesh_new(struct publish);
     pthread_mutex_init(&publish->mutex, NULL);
     outbox_init(&publish->outbox);
@@ -201,7 +201,7 @@ struct publish *publish_new(const struct publish_options *options, struct mesh_e
                                        "Streams to grpc-server that have ended.");
     /* The link's thread may call us before link_new() has returned. */
     pthread_mutex_lock(&publish->mutex);
-    publish->link = link_new(options->target,
+    publish->link = link_new(&options->target,
                              &(struct link_handler){.arg = publish,
                                                     .up = on_up,
                                                     .sent = on_sent,

@@ -13,6 +13,7 @@
 
 #include "events.h"
 #include "mesh/error.h"
+#include "rpc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,9 +42,9 @@ struct publish_job {
 struct publish;
 
 struct publish_options {
-    const char *target;    /* gRPC target; read during publish_new() */
-    uint32_t down_ms_max;  /* without a stream for longer, jobs are refused at once */
-    uint32_t reply_ms_max; /* a message without an answer for longer breaks the stream */
+    struct rpc_target target; /* read during publish_new() */
+    uint32_t down_ms_max;     /* without a stream for longer, jobs are refused at once */
+    uint32_t reply_ms_max;    /* a message without an answer for longer breaks the stream */
 };
 
 /* Starts connecting and the completion-queue thread. The caller owns the result. NULL on failure

@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
+#include "request_spans.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ struct request {
     struct events events;
     size_t events_reserved; /* of desk->events */
     struct publish_job job;
+    struct request_spans *spans; /* NULL: its trace is not sampled */
 };
 
 /* So many looks after the last event nothing of it is seen any more. */
@@ -206,6 +208,9 @@ static void read_head(struct request *request, const struct request_head *head)
     }
     request->head.key = key;
     request->head.trace = mesh_trace_continue(mesh_bytes_of_text(head->traceparent));
+    if (mesh_spans_enabled()) {
+        request->spans = request_spans_new(head->traceparent, &request->head.trace);
+    }
 }
 
 static void on_done(struct publish_job *job);
@@ -289,6 +294,9 @@ static void outcomes_in(struct request *request)
 {
     struct request_desk *desk = request->desk;
     count_codes(request);
+    if (request->spans != NULL) {
+        request_spans_outcomes(request->spans, &request->events);
+    }
     atomic_fetch_sub(&desk->events, request->events_reserved);
     mesh_metric_move(desk->events_level, -(int64_t)request->events_reserved);
     if (desk->hints != NULL) {
@@ -315,6 +323,10 @@ static void submit(struct request *request, void (*suspend)(void *arg))
     atomic_fetch_add(&desk->events, request->events_reserved);
     mesh_metric_move(desk->events_level, (int64_t)request->events_reserved);
     wake_look(desk);
+    if (request->spans != NULL) {
+        request->events.trace = request_spans_publish(request->spans);
+        request_spans_submitted(request->spans, mesh_clock_mono_us());
+    }
 
     set_state(request, REQUEST_WAITING);
     suspend(request->arg);
@@ -370,6 +382,14 @@ void request_answer(struct request *request, struct answer *out)
     }
 }
 
+void request_ended(const struct request *request, int status, int64_t started_us)
+{
+    if (request->spans != NULL) {
+        request_spans_end(request->spans, request->head.stream, request->events.count, status,
+                          started_us);
+    }
+}
+
 void request_unref(struct request *request)
 {
     if (atomic_fetch_sub(&request->refs, 1) > 1) {
@@ -379,5 +399,6 @@ void request_unref(struct request *request)
     mesh_metric_move(request->desk->bytes_level, -(int64_t)request->bytes_reserved);
     mesh_buffer_done(&request->body);
     events_done(&request->events);
+    free(request->spans);
     free(request);
 }

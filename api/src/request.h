@@ -103,6 +103,8 @@ void request_body_end(struct request *request, void (*suspend)(void *arg));
 void request_expire(struct request *request);
 /* Builds the answer of a request that is not WAITING. */
 void request_answer(struct request *request, struct answer *out);
+/* The answer is sent, or the client has gone (status 0): the end of the request's span. */
+void request_ended(const struct request *request, int status, int64_t started_us);
 void request_unref(struct request *request);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc.h"
 
+#include "mesh/log.h"
 #include "mesh/macros.h"
 
 #include <grpc/byte_buffer.h>
@@ -13,6 +14,7 @@
 #define BACKOFF_MS_MAX 1000
 #define KEEPALIVE_MS 10000
 #define KEEPALIVE_TIMEOUT_MS 5000
+#define FILES_LOOK_S 2
 #define MESSAGE_BYTES_MAX 4194304
 
 static grpc_arg int_arg(const char *name, int value)
@@ -21,7 +23,31 @@ static grpc_arg int_arg(const char *name, int value)
         .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)name, .value.integer = value};
 }
 
-grpc_channel *rpc_channel_new(const char *target)
+void rpc_log_line(gpr_log_func_args *line)
+{
+    mesh_log(MESH_LOG_DEBUG, "gRPC", MESH_LOG_TEXT("file", line->file),
+             MESH_LOG_INT("line", line->line), MESH_LOG_TEXT("message", line->message));
+}
+
+static grpc_channel_credentials *credentials_new(const struct mesh_tls_files *tls)
+{
+    if (tls == NULL || !mesh_tls_given(tls->ca)) {
+        return grpc_insecure_credentials_create();
+    }
+    const bool ours = mesh_tls_given(tls->cert);
+    grpc_tls_certificate_provider *provider = grpc_tls_certificate_provider_file_watcher_create(
+        ours ? tls->key : NULL, ours ? tls->cert : NULL, tls->ca, FILES_LOOK_S);
+    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
+    grpc_tls_credentials_options_set_certificate_provider(options, provider);
+    grpc_tls_certificate_provider_release(provider);
+    grpc_tls_credentials_options_watch_root_certs(options);
+    if (ours) {
+        grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
+    }
+    return grpc_tls_credentials_create(options); /* which owns the options */
+}
+
+grpc_channel *rpc_channel_new(const struct rpc_target *target)
 {
     grpc_arg list[] = {
         int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
@@ -35,10 +61,14 @@ grpc_channel *rpc_channel_new(const char *target)
         int_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* a resend is ours to decide */
         int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        {.type = GRPC_ARG_STRING,
+         .key = (char *)(uintptr_t)GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+         .value.string = (char *)(uintptr_t)target->server_name},
     };
-    grpc_channel_args args = {.num_args = MESH_COUNT_OF(list), .args = list};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(target, credentials, &args);
+    const bool named = mesh_tls_given(target->server_name);
+    grpc_channel_args args = {.num_args = MESH_COUNT_OF(list) - (named ? 0 : 1), .args = list};
+    grpc_channel_credentials *credentials = credentials_new(target->tls);
+    grpc_channel *channel = grpc_channel_create(target->address, credentials, &args);
     grpc_channel_credentials_release(credentials);
     return channel;
 }

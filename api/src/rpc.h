@@ -7,9 +7,21 @@
 #ifndef API_RPC_H
 #define API_RPC_H
 
+#include "mesh/tls.h"
+
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Where calls go to. */
+struct rpc_target {
+    const char *address; /* gRPC target */
+    /* Kept. With .ca: TLS, with our certificate if there is one; gRPC itself looks at the files
+     * every few seconds. NULL: plain. */
+    const struct mesh_tls_files *tls;
+    const char *server_name; /* that the certificate is for; NULL or "": the address' host */
+};
 
 struct rpc_call {
     grpc_call *call; /* NULL: there is none */
@@ -20,8 +32,12 @@ struct rpc_call {
     grpc_slice details;
 };
 
+/* What gRPC has to say itself, as lines of our log; it copes with all of it. For
+ * gpr_set_log_function(). */
+void rpc_log_line(gpr_log_func_args *line);
+
 /* A channel with our keepalive, backoff and size limits. The caller destroys it. */
-grpc_channel *rpc_channel_new(const char *target);
+grpc_channel *rpc_channel_new(const struct rpc_target *target);
 
 /* `method` must be static. */
 void rpc_call_start(struct rpc_call *call, grpc_channel *channel, grpc_completion_queue *queue,

@@ -41,7 +41,7 @@ static int start(void **state, struct connection_limits limits, uint32_t reply_m
     f->server = ingest_server_new(0);
     char target[64];
     snprintf(target, sizeof(target), "127.0.0.1:%u", (unsigned)ingest_server_port(f->server));
-    f->publish = publish_new(&(struct publish_options){.target = target,
+    f->publish = publish_new(&(struct publish_options){.target.address = target,
                                                        .down_ms_max = 2000,
                                                        .reply_ms_max = reply_ms_max},
                              &err);

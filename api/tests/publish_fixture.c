@@ -65,7 +65,7 @@ struct publish *publish_client(uint16_t port, uint32_t down_ms_max, uint32_t rep
     char target[64];
     struct mesh_error err = {0};
     snprintf(target, sizeof(target), "127.0.0.1:%u", (unsigned)port);
-    struct publish *publish = publish_new(&(struct publish_options){.target = target,
+    struct publish *publish = publish_new(&(struct publish_options){.target.address = target,
                                                                     .down_ms_max = down_ms_max,
                                                                     .reply_ms_max = reply_ms_max},
                                           &err);

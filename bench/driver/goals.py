@@ -54,6 +54,7 @@ GOALS: tuple[Goal, ...] = (
     Goal("P12", "P12-wake", "wake-ups a second of the busiest program, idle", "/s", LOWER, 10, 3),
     Goal("P13", "P13", "events/s sustained, nothing falling behind ÷ accepted peak", "", HIGHER, 0.5, 0.75),
     Goal("P14", "P14", "seconds for a million events, archived and counted ÷ bare insert", "", LOWER, 1.5, 1.15),
+    Goal("P15", "P15", "events/s accepted, 1 a request, HTTPS, gRPC mTLS, SASL_SSL ÷ plain", "", HIGHER, 0.7, 0.85),
     Goal("P16", "P16-pods", "change of CPU per event, 1 → 2 → 3 pods", "%", LOWER, 10),
     Goal("P16", "P16-partitions", "change of CPU per event, 1 → 4 → 16 partitions", "%", LOWER, 10),
     Goal("P16", "P16-connections", "change of CPU per event, 10 → 1,000 → 10,000 connections", "%", LOWER, 10),

@@ -12,10 +12,12 @@ from bench.driver.rows_count import Counting
 from bench.driver.rows_idle import Idle
 from bench.driver.rows_latency import Latency
 from bench.driver.rows_scale import Scale
+from bench.driver.rows_secure import Secure
 from bench.driver.rows_whole import Million, Sustained
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     Singles(),
+    Secure(),
     Latency(),
     Scale(),
     Idle(),

@@ -121,8 +121,8 @@ class Batches(Experiment):
     text = "100 events a request, 100 a gRPC message"
 
     def estimate(self, pace: Pace) -> float:
-        # What was accepted is drained at about half that rate, and read once more by the audit.
-        return pace.rounds * (3 * pace.seconds + 3 * pace.warm_s + 2) + 4 * pace.rounds * pace.seconds + 10
+        # What was accepted is drained at about that rate, and read once more by the audit.
+        return pace.rounds * (3 * pace.seconds + 3 * pace.warm_s + 2) + 3 * pace.rounds * pace.seconds + 10
 
     def run(self, site: Site, wanted: Sequence[str]) -> list[Row]:
         self._loads: list[Load] = []

@@ -183,7 +183,7 @@ class ArchiveSink(Archive):
         return pace.sink_documents
 
     def estimate(self, pace: Pace) -> float:
-        return pace.rounds * (pace.sink_documents * 3 / 200_000 + 2) + pace.rounds * pace.sink_documents / 500_000 + 10
+        return pace.rounds * (pace.sink_documents * 3 / 400_000 + 1.5) + pace.rounds * pace.sink_documents / 500_000 + 5
 
     def bare_round(self, pipeline: Pipeline, values: Path) -> dict:
         return pipeline.site.tools.inserter(

@@ -33,7 +33,7 @@ class Latency(Experiment):
     text = "open loop at 30 % and 70 % of the peak"
 
     def estimate(self, pace: Pace) -> float:
-        return pace.rounds * 4 * (pace.seconds + pace.warm_s + 0.7) + 10
+        return pace.rounds * 4 * (pace.seconds + pace.warm_s + 0.7) + 2
 
     def run(self, site: Site, wanted: Sequence[str]) -> list[Row]:
         self._ours: dict[int, list[dict]] = defaultdict(list)

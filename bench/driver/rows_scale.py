@@ -59,7 +59,7 @@ class Scale(Experiment):
     text = "the same load over more pods, partitions, connections"
 
     def estimate(self, pace: Pace) -> float:
-        return pace.scale_rounds * len(POINTS) * (pace.scale_s + SETTLE_S + 1) + 15
+        return pace.scale_rounds * len(POINTS) * (pace.scale_s + SETTLE_S + 1) + 5
 
     def run(self, site: Site, wanted: Sequence[str]) -> list[Row]:
         rate = SHARE * accepted_peak(site, 1)

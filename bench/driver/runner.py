@@ -69,7 +69,7 @@ def run(plan: Plan, outcome: Outcome) -> None:
     began = time.monotonic()
     plan.say(f"{plan.pace.text}; about {clock(expected)} in all; starting Kafka, Redis and the archive")
     try:
-        site = Site(plan.folder, plan.build, plan.pace, plan.say).start()
+        site = Site(plan.folder, plan.build, plan.pace, plan.say, secure="P15" in plan.ids).start()
         try:
             for number, experiment in enumerate(experiments, 1):
                 rest = estimate(experiments[number - 1 :], plan.pace) - SERVERS_S

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from bench.driver.corpus import Corpus
 from bench.driver.pace import Pace
 from bench.driver.stores import Kafka, Redis
 from bench.driver.tools import Tools, run_text
+from stack import secure_kafka
+from stack.certificates import Authority
 from stack.component import Home
 from stack.mesh import PROJECT, Mesh, Options
 
@@ -37,7 +40,8 @@ class Peaks:
 class Site:
     """Started once for all rows. Threads: the main one."""
 
-    def __init__(self, folder: Path, build: Path, pace: Pace, say: Say) -> None:
+    def __init__(self, folder: Path, build: Path, pace: Pace, say: Say, *, secure: bool = False) -> None:
+        """secure: Kafka has a port for TLS and passwords, too, and .authority issues certificates."""
         self.folder = folder
         self.build = build
         self.pace = pace
@@ -45,8 +49,15 @@ class Site:
         self.tools = Tools(build)
         self.peaks = Peaks()
         self.linger_us = linger_us(build)
-        self.servers = Mesh(folder / "servers", Options(build=build, jvm_defaults=True, partitions=PARTITIONS))
+        listeners = secure_kafka.LISTENERS if secure else ()
+        options = Options(build=build, jvm_defaults=True, partitions=PARTITIONS, kafka_listeners=listeners)
+        self.servers = Mesh(folder / "servers", options)
         self.servers.kafka.properties |= BROKER
+        self.authority: Authority | None = None
+        if secure:
+            shutil.rmtree(folder / "certificates", ignore_errors=True)
+            self.authority = Authority(folder / "certificates")
+            self.servers.kafka.properties |= secure_kafka.properties(self.authority)
         self.home = Home(folder / "tools")
         self.corpus: Corpus
         self.kafka: Kafka

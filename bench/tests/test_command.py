@@ -44,8 +44,8 @@ def test_names_can_be_one_by_one_or_with_commas() -> None:
 
 
 def test_an_unknown_name_is_named() -> None:
-    with pytest.raises(UnknownRow, match="no row is called P15; there are P1, "):
-        selected(["P1", "P15"])
+    with pytest.raises(UnknownRow, match="no row is called P17; there are P1, "):
+        selected(["P1", "P17"])
 
 
 def test_every_row_is_measured_by_exactly_one_experiment() -> None:

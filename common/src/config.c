@@ -18,7 +18,7 @@
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static const char *const type_names[] = {
     [MESH_UINT] = "uint",     [MESH_BOOL] = "bool",   [MESH_TEXT] = "text",
-    [MESH_SECRET] = "secret", [MESH_LEVEL] = "level",
+    [MESH_SECRET] = "secret", [MESH_LEVEL] = "level", [MESH_FILE] = "file",
 };
 
 static void *field_of(const struct mesh_option *option, void *config)
@@ -62,7 +62,9 @@ static char *text_of(const struct mesh_option *option, struct mesh_buffer *probl
                                option->name, option->name);
         return NULL;
     }
-    if (path != NULL) {
+    if (path != NULL && option->type == MESH_FILE) {
+        value = path;
+    } else if (path != NULL) {
         return read_value_file(option->name, path, problems);
     }
     if (value == NULL) {
@@ -126,6 +128,21 @@ static void set_text(const struct mesh_option *option, const char *text, void *f
     *(char **)field = mesh_strdup(text);
 }
 
+static void set_file(const struct mesh_option *option, const char *text, void *field,
+                     struct mesh_buffer *problems)
+{
+    int file = text[0] == '\0' ? -1 : open(text, O_RDONLY | O_CLOEXEC);
+    if (text[0] != '\0' && file < 0) {
+        mesh_buffer_add_format(problems, "%s: cannot open \"%s\": %s\n", option->name, text,
+                               strerror(errno));
+        return;
+    }
+    if (file >= 0) {
+        (void)close(file);
+    }
+    set_text(option, text, field, problems);
+}
+
 static void set_option(const struct mesh_option *option, void *config, struct mesh_buffer *problems)
 {
     char *text = text_of(option, problems);
@@ -146,6 +163,9 @@ static void set_option(const struct mesh_option *option, void *config, struct me
     case MESH_TEXT:
     case MESH_SECRET:
         set_text(option, text, field, problems);
+        break;
+    case MESH_FILE:
+        set_file(option, text, field, problems);
         break;
     }
     free(text);
@@ -185,6 +205,7 @@ static void add_value(const struct mesh_option *option, const void *config, stru
     case MESH_LEVEL:
         mesh_buffer_add_format(out, "\"%s\"", level_names[*(const enum mesh_log_level *)field]);
         break;
+    case MESH_FILE:
     case MESH_TEXT:
     case MESH_SECRET: {
         const char *text = *(char *const *)field;
@@ -315,11 +336,28 @@ enum mesh_config_outcome mesh_config_load(const struct mesh_config_spec *spec, i
     return outcome;
 }
 
+const char *mesh_config_secret_file(const char *name)
+{
+    char *variable = mesh_format("%s_FILE", name);
+    const char *path = getenv(variable);
+    free(variable);
+    return path;
+}
+
+char *mesh_config_secret_now(const char *name, const char *at_start)
+{
+    const char *path = mesh_config_secret_file(name);
+    struct mesh_buffer problems = {0};
+    char *text = path == NULL ? NULL : read_value_file(name, path, &problems);
+    mesh_buffer_done(&problems);
+    return text != NULL ? text : mesh_strdup(at_start);
+}
+
 void mesh_config_done(const struct mesh_config_spec *spec, void *config)
 {
     for (size_t i = 0; i < spec->option_count; i++) {
         enum mesh_option_type type = spec->options[i].type;
-        if (type == MESH_TEXT || type == MESH_SECRET) {
+        if (type == MESH_TEXT || type == MESH_SECRET || type == MESH_FILE) {
             char **text = field_of(&spec->options[i], config);
             free(*text);
             *text = NULL;

@@ -2,13 +2,14 @@
 #include "mesh/kafka.h"
 
 #include "mesh/alloc.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 /* syslog's severities, which is what librdkafka speaks. */
-enum { SEVERITY_CRITICAL = 2, SEVERITY_WARNING = 4 };
+enum { SEVERITY_CRITICAL = 2, SEVERITY_WARNING = 4, SEVERITY_DEBUG = 7 };
 
 static enum mesh_log_level level_of(int severity)
 {
@@ -20,6 +21,9 @@ static enum mesh_log_level level_of(int severity)
 
 static void log_line(const rd_kafka_t *kafka, int severity, const char *facility, const char *text)
 {
+    if (mesh_kafka_login_heard(text)) {
+        severity = SEVERITY_DEBUG; /* told once already */
+    }
     mesh_log(level_of(severity), "kafka", MESH_LOG_TEXT("facility", facility),
              MESH_LOG_TEXT("client", kafka == NULL ? NULL : rd_kafka_name(kafka)),
              MESH_LOG_TEXT("message", text));
@@ -58,7 +62,8 @@ rd_kafka_conf_t *mesh_kafka_conf_new(const char *brokers, const char *client_id,
         /* Idle connections are closed by brokers as a matter of course. */
         !mesh_kafka_set(conf, "log.connection.close", "false", err) ||
         /* Nagle and delayed acknowledgement cost 40 ms a message over TLS. */
-        !mesh_kafka_set(conf, "socket.nagle.disable", "true", err)) {
+        !mesh_kafka_set(conf, "socket.nagle.disable", "true", err) ||
+        !mesh_kafka_login_apply(conf, err)) {
         rd_kafka_conf_destroy(conf);
         return NULL;
     }

@@ -2,6 +2,7 @@
 #include "mesh/metrics.h"
 
 #include "mesh/alloc.h"
+#include "mesh/clock.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -29,14 +30,16 @@ struct mesh_metric {
     char *name;
     char *labels; /* "" when there are none */
     char *help;
+    atomic_bool hidden;                             /* of a gauge: not known now */
     atomic_int_fast64_t value;                      /* of a histogram: the sum */
     atomic_uint_fast64_t buckets[BUCKET_COUNT_MAX]; /* not cumulative; the last is +Inf */
 };
 
 /* The table only grows; readers need the lock only to see how far. */
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards table and table_size */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* guards all that is static here */
 static struct mesh_metric *table[MESH_METRICS_MAX];
 static size_t table_size;
+static int64_t start_ms; /* when the first metric was made: the process has just started */
 
 static struct mesh_metric *metric_get(enum metric_kind kind, const char *name, const char *labels,
                                       const char *help)
@@ -52,6 +55,9 @@ static struct mesh_metric *metric_get(enum metric_kind kind, const char *name, c
     if (metric == NULL) {
         if (table_size == MESH_METRICS_MAX) {
             abort();
+        }
+        if (start_ms == 0) {
+            start_ms = mesh_clock_wall_ms();
         }
         metric = mesh_new(struct mesh_metric);
         metric->kind = kind;
@@ -95,6 +101,13 @@ void mesh_metric_set(struct mesh_metric *gauge, int64_t value)
 {
     assert(gauge->kind == GAUGE);
     atomic_store_explicit(&gauge->value, value, memory_order_relaxed);
+    atomic_store_explicit(&gauge->hidden, false, memory_order_relaxed);
+}
+
+void mesh_metric_hide(struct mesh_metric *gauge)
+{
+    assert(gauge->kind == GAUGE);
+    atomic_store_explicit(&gauge->hidden, true, memory_order_relaxed);
 }
 
 void mesh_metric_move(struct mesh_metric *gauge, int64_t by)
@@ -172,6 +185,9 @@ static void write_histogram(struct mesh_buffer *out, const struct mesh_metric *m
 
 static void write_metric(struct mesh_buffer *out, const struct mesh_metric *metric)
 {
+    if (atomic_load_explicit(&metric->hidden, memory_order_relaxed)) {
+        return;
+    }
     if (metric->kind == COUNTER || metric->kind == GAUGE) {
         write_series(out, metric, "", "");
         mesh_buffer_add_format(out, "%" PRId64 "\n", mesh_metric_value(metric));
@@ -223,10 +239,12 @@ static int64_t open_descriptors(void)
 }
 
 /* The names that https://prometheus.io/docs/instrumenting/writing_clientlibs/ gives them. */
-static void write_process(struct mesh_buffer *out)
+static void write_process(struct mesh_buffer *out, int64_t started_ms)
 {
     struct rusage usage;
+    struct rlimit files = {0};
     (void)getrusage(RUSAGE_SELF, &usage);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
     double cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                  1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     mesh_buffer_add_format(out,
@@ -238,8 +256,15 @@ static void write_process(struct mesh_buffer *out)
                            "process_resident_memory_bytes %" PRId64 "\n"
                            "# HELP process_open_fds Open file descriptors.\n"
                            "# TYPE process_open_fds gauge\n"
-                           "process_open_fds %" PRId64 "\n",
-                           cpu, resident_bytes(), open_descriptors());
+                           "process_open_fds %" PRId64 "\n"
+                           "# HELP process_max_fds Open file descriptors allowed.\n"
+                           "# TYPE process_max_fds gauge\n"
+                           "process_max_fds %" PRIu64 "\n"
+                           "# HELP process_start_time_seconds When the process started.\n"
+                           "# TYPE process_start_time_seconds gauge\n"
+                           "process_start_time_seconds %.3f\n",
+                           cpu, resident_bytes(), open_descriptors(), (uint64_t)files.rlim_cur,
+                           1e-3 * (double)started_ms);
 }
 
 void mesh_metrics_write(struct mesh_buffer *out)
@@ -247,6 +272,7 @@ void mesh_metrics_write(struct mesh_buffer *out)
     struct mesh_metric **metrics = mesh_new_array(struct mesh_metric *, MESH_METRICS_MAX);
     (void)pthread_mutex_lock(&table_lock);
     size_t count = table_size;
+    int64_t started_ms = start_ms;
     memcpy(metrics, table, count * sizeof(metrics[0]));
     (void)pthread_mutex_unlock(&table_lock);
 
@@ -260,7 +286,7 @@ void mesh_metrics_write(struct mesh_buffer *out)
         }
     }
     free(metrics);
-    write_process(out);
+    write_process(out, started_ms);
 }
 
 void mesh_metrics_done(void)

@@ -15,15 +15,19 @@ enum { FIND_MS_MAX = 10000 };
 struct mesh_mongo {
     mongoc_client_pool_t *pool;
     mongoc_client_t *client;
+    char *login; /* URI and password, as they were */
 };
+
+static const struct mesh_mongo_login *in_use; /* NULL: what the URI says is all */
 
 /* The driver's own lines. FerretDB does not know endSessions, which the driver says at each close
  * and which means nothing. */
 static void log_line(mongoc_log_level_t level, const char *domain, const char *message, void *arg)
 {
     (void)arg;
-    if (strstr(message, "endSessions") != NULL) {
-        return;
+    if (strstr(message, "endSessions") != NULL ||
+        strstr(message, "Failed authentication") != NULL) {
+        return; /* the latter is the error of a call, too */
     }
     mesh_log(level <= MONGOC_LOG_LEVEL_WARNING ? MESH_LOG_WARN : MESH_LOG_DEBUG, "mongodb",
              MESH_LOG_TEXT("domain", domain), MESH_LOG_TEXT("message", message));
@@ -62,13 +66,99 @@ bool mesh_mongo_uri_valid(const char *text, struct mesh_error *err)
     return true;
 }
 
-void mesh_mongo_uri_check(const char *uri, struct mesh_buffer *problems)
+void mesh_mongo_login_check(const struct mesh_mongo_login *login, const char *uri,
+                            struct mesh_buffer *problems)
 {
+    const bool user = login->user[0] != '\0';
+    const struct mesh_tls_files files = {
+        .ca = login->files.ca, .cert = login->files.cert, .key = login->files.cert};
     struct mesh_error err = {0};
+    mongoc_uri_t *parsed = uri_read(uri, &err);
 
-    if (!mesh_mongo_uri_valid(uri, &err)) {
+    mesh_tls_check("MONGODB", &files, problems);
+    if (parsed == NULL) {
         mesh_buffer_add_format(problems, "MONGODB_URI: %s\n", err.text);
+        return;
     }
+    if (user != (login->password[0] != '\0')) {
+        mesh_buffer_add_format(problems, "MONGODB_%s is given without MONGODB_%s\n",
+                               user ? "USER" : "PASSWORD", user ? "PASSWORD" : "USER");
+    }
+    if (user && mongoc_uri_get_username(parsed) != NULL) {
+        mesh_buffer_add_text(problems, "MONGODB_USER: MONGODB_URI names a user, too\n");
+    }
+    if (mesh_tls_given(files.cert) && !mesh_tls_given(files.ca) && !mongoc_uri_get_tls(parsed)) {
+        mesh_buffer_add_text(
+            problems,
+            "MONGODB_CERT means nothing without MONGODB_CA, or tls=true in MONGODB_URI\n");
+    }
+    mongoc_uri_destroy(parsed);
+}
+
+void mesh_mongo_login_use(const struct mesh_mongo_login *login)
+{
+    in_use = login;
+}
+
+/* What a client is made from that may change. */
+static char *login_text(const char *uri)
+{
+    if (in_use == NULL) {
+        return NULL;
+    }
+    char *now = mesh_config_secret_now("MONGODB_URI", uri);
+    char *password = mesh_config_secret_now("MONGODB_PASSWORD", in_use->password);
+    char *text = mesh_format("%s\n%s", now, password);
+    free(now);
+    free(password);
+    return text;
+}
+
+bool mesh_mongo_login_changed(const struct mesh_mongo *mongo)
+{
+    if (in_use == NULL || (mesh_config_secret_file("MONGODB_URI") == NULL &&
+                           mesh_config_secret_file("MONGODB_PASSWORD") == NULL)) {
+        return false;
+    }
+    char *was = mesh_strndup(mongo->login, strcspn(mongo->login, "\n"));
+    char *now = login_text(was);
+    bool changed = strcmp(now, mongo->login) != 0;
+    free(now);
+    free(was);
+    return changed;
+}
+
+/* The URI with the login in use. */
+static mongoc_uri_t *uri_read_now(struct mesh_mongo *mongo, const char *text,
+                                  struct mesh_error *err)
+{
+    mongo->login = login_text(text);
+    if (mongo->login == NULL) {
+        return uri_read(text, err);
+    }
+    size_t size = strcspn(mongo->login, "\n");
+    char *now = mesh_strndup(mongo->login, size);
+    mongoc_uri_t *uri = uri_read(now, err);
+    free(now);
+    bool good = uri != NULL;
+    if (good && in_use->user[0] != '\0') {
+        good = mongoc_uri_set_username(uri, in_use->user) &&
+               mongoc_uri_set_password(uri, mongo->login + size + 1);
+    }
+    if (good && mesh_tls_given(in_use->files.ca)) {
+        good = mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, true) &&
+               mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, in_use->files.ca);
+    }
+    if (good && mesh_tls_given(in_use->files.cert)) {
+        good = mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE,
+                                             in_use->files.cert);
+    }
+    if (uri != NULL && !good) {
+        mesh_fail(err, MESH_INVALID_ARGUMENT, "MongoDB: the login cannot be set");
+        mongoc_uri_destroy(uri);
+        return NULL;
+    }
+    return uri;
 }
 
 static void set_default_ms(mongoc_uri_t *uri, const char *name, uint32_t ms)
@@ -81,7 +171,7 @@ static void set_default_ms(mongoc_uri_t *uri, const char *name, uint32_t ms)
 struct mesh_mongo *mesh_mongo_new(const struct mesh_mongo_options *options, struct mesh_error *err)
 {
     struct mesh_mongo *mongo = mesh_new(struct mesh_mongo);
-    mongoc_uri_t *uri = uri_read(options->uri, err);
+    mongoc_uri_t *uri = uri_read_now(mongo, options->uri, err);
     bson_error_t error;
 
     if (uri == NULL) {
@@ -138,6 +228,10 @@ void mesh_mongo_free(struct mesh_mongo *mongo)
     if (mongo->pool != NULL) {
         mongoc_client_pool_destroy(mongo->pool);
     }
+    if (mongo->login != NULL) {
+        explicit_bzero(mongo->login, strlen(mongo->login));
+    }
+    free(mongo->login);
     free(mongo);
 }
 

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,6 +182,23 @@ static bool address_of(const char *host, uint16_t port, struct sockaddr_storage 
     return false;
 }
 
+/* Limits as gauges, so that rules can say how near one is. */
+static void settings_show(const struct mesh_config_spec *spec, const void *config)
+{
+    char labels[96];
+
+    for (size_t i = 0; spec != NULL && i < spec->option_count; i++) {
+        const struct mesh_option *option = &spec->options[i];
+        if (option->type == MESH_UINT) {
+            uint64_t value = *(const uint64_t *)((const char *)config + option->offset);
+            (void)snprintf(labels, sizeof(labels), "setting=\"%s\"", option->name);
+            mesh_metric_set(mesh_gauge("tweetmesh_setting", labels,
+                                       "Settings that are numbers, as they are in force."),
+                            (int64_t)value);
+        }
+    }
+}
+
 struct mesh_ops *mesh_ops_new(const struct mesh_ops_options *options, struct mesh_error *err)
 {
     struct sockaddr_storage address;
@@ -213,6 +231,7 @@ struct mesh_ops *mesh_ops_new(const struct mesh_ops_options *options, struct mes
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(ops->daemon, MHD_DAEMON_INFO_BIND_PORT);
     ops->port = info != NULL ? info->port : options->port;
+    settings_show(options->spec, options->config);
     return ops;
 }
 

@@ -2,12 +2,10 @@
 #include "mesh/redis.h"
 
 #include "mesh/alloc.h"
+#include "redis_tls.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <hiredis/hiredis_ssl.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -25,6 +23,8 @@ struct url {
     uint16_t port;
     unsigned int database;
 };
+
+static const struct mesh_redis_login *in_use; /* NULL: what the URL says is all */
 
 static void url_done(struct url *url)
 {
@@ -209,13 +209,34 @@ bool mesh_redis_url_valid(const char *url, struct mesh_error *err)
     return valid;
 }
 
-void mesh_redis_url_check(const char *url, struct mesh_buffer *problems)
+void mesh_redis_login_check(const struct mesh_redis_login *login, const char *url,
+                            struct mesh_buffer *problems)
 {
     struct mesh_error err = {0};
+    struct url parts;
 
-    if (!mesh_redis_url_valid(url, &err)) {
+    mesh_tls_check("REDIS", &login->files, problems);
+    if (!url_read(url, &parts, &err)) {
         mesh_buffer_add_format(problems, "REDIS_URL: %s\n", err.text);
+        return;
     }
+    if (parts.transport != TLS &&
+        (mesh_tls_given(login->files.ca) || mesh_tls_given(login->files.cert))) {
+        mesh_buffer_add_text(problems, "REDIS_CA, REDIS_CERT and REDIS_KEY mean nothing unless "
+                                       "REDIS_URL begins with rediss://\n");
+    }
+    if (parts.password != NULL && login->password[0] != '\0') {
+        mesh_buffer_add_text(problems, "REDIS_PASSWORD: REDIS_URL holds a password, too\n");
+    }
+    if (login->user[0] != '\0' && login->password[0] == '\0') {
+        mesh_buffer_add_text(problems, "REDIS_USER is given without REDIS_PASSWORD\n");
+    }
+    url_done(&parts);
+}
+
+void mesh_redis_login_use(const struct mesh_redis_login *login)
+{
+    in_use = login;
 }
 
 bool mesh_redis_fail(const redisContext *redis, const redisReply *reply, struct mesh_error *err)
@@ -268,40 +289,10 @@ static bool login_command(redisContext *redis, int argc, const char **argv, stru
     return good;
 }
 
-/* hiredis's own redisSSLContext would not compare the name in the certificate with the host. */
-static bool start_tls(redisContext *redis, const struct url *url, struct mesh_error *err)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    SSL *tls = NULL;
-    bool started = false;
-    if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_default_verify_paths(context) != 1) {
-        mesh_fail(err, MESH_INTERNAL, "TLS: OpenSSL does not start");
-        goto out;
-    }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    tls = SSL_new(context);
-    if (tls == NULL ||
-        (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), url->host) != 1 &&
-         (SSL_set1_host(tls, url->host) != 1 || SSL_set_tlsext_host_name(tls, url->host) != 1))) {
-        mesh_fail(err, MESH_INTERNAL, "TLS: OpenSSL does not take the host's name");
-        goto out;
-    }
-    started = redisInitiateSSL(redis, tls) == REDIS_OK;
-    if (started) {
-        tls = NULL; /* the connection owns it now */
-    } else {
-        mesh_fail(err, MESH_UNAVAILABLE, "TLS: %s", redis->errstr);
-    }
-out:
-    SSL_free(tls);
-    SSL_CTX_free(context); /* tls holds its own reference */
-    return started;
-}
-
 static bool log_in(redisContext *redis, const struct url *url, struct mesh_error *err)
 {
-    if (url->transport == TLS && !start_tls(redis, url, err)) {
+    if (url->transport == TLS &&
+        !redis_tls_start(redis, url->host, in_use == NULL ? NULL : &in_use->files, err)) {
         return false;
     }
     if (url->password != NULL) {
@@ -320,10 +311,26 @@ static bool log_in(redisContext *redis, const struct url *url, struct mesh_error
     return true;
 }
 
+/* The URL and the login as they are now. */
+static bool url_read_now(const char *url, struct url *out, struct mesh_error *err)
+{
+    if (in_use == NULL) {
+        return url_read(url, out, err);
+    }
+    char *now = mesh_config_secret_now("REDIS_URL", url);
+    bool good = url_read(now, out, err);
+    free(now);
+    if (good && out->password == NULL && in_use->password[0] != '\0') {
+        out->user = mesh_strdup(in_use->user);
+        out->password = mesh_config_secret_now("REDIS_PASSWORD", in_use->password);
+    }
+    return good;
+}
+
 redisContext *mesh_redis_connect(const char *url, uint32_t timeout_ms, struct mesh_error *err)
 {
     struct url parts;
-    if (!url_read(url, &parts, err)) {
+    if (!url_read_now(url, &parts, err)) {
         return NULL;
     }
     struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L};

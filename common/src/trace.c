@@ -46,3 +46,37 @@ struct mesh_trace mesh_trace_continue(struct mesh_bytes traceparent)
     }
     return trace;
 }
+
+static uint8_t digit_value(uint8_t digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+static void read_hex(const uint8_t *at, uint8_t *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (uint8_t)(digit_value(at[2 * i]) << 4 | digit_value(at[2 * i + 1]));
+    }
+}
+
+bool mesh_trace_read(struct mesh_bytes traceparent, struct mesh_trace_context *out)
+{
+    if (!mesh_trace_valid(traceparent)) {
+        return false;
+    }
+    read_hex(traceparent.data + TRACE_ID_AT, out->trace_id, MESH_TRACE_ID_SIZE);
+    read_hex(traceparent.data + PARENT_ID_AT, out->span_id, MESH_SPAN_ID_SIZE);
+    read_hex(traceparent.data + FLAGS_AT, &out->flags, 1);
+    return true;
+}
+
+void mesh_trace_write(const struct mesh_trace_context *context, struct mesh_trace *out)
+{
+    memcpy(out->traceparent, "00-", TRACE_ID_AT);
+    mesh_hex_write(out->traceparent + TRACE_ID_AT, context->trace_id, MESH_TRACE_ID_SIZE);
+    out->traceparent[PARENT_ID_AT - 1] = '-';
+    mesh_hex_write(out->traceparent + PARENT_ID_AT, context->span_id, MESH_SPAN_ID_SIZE);
+    out->traceparent[FLAGS_AT - 1] = '-';
+    mesh_hex_write(out->traceparent + FLAGS_AT, &context->flags, 1);
+    out->traceparent[MESH_TRACEPARENT_LENGTH] = '\0';
+}

@@ -19,12 +19,14 @@ struct config {
     char *name;
     char *password;
     char *url;
+    char *file;
     enum mesh_log_level level;
 };
 
 #define AT(field) offsetof(struct config, field)
 
 static const struct mesh_option options[] = {
+    {"T_FILE", MESH_FILE, AT(file), "", 0, 100, "A file."},
     {"T_FLAG", MESH_BOOL, AT(flag), "false", 0, 0, "A switch."},
     {"T_LEVEL", MESH_LEVEL, AT(level), "info", 0, 0, "A level."},
     {"T_NAME", MESH_TEXT, AT(name), NULL, 2, 8, "A name."},
@@ -150,6 +152,23 @@ static void test_a_failpoint_that_cannot_act_is_refused(void **state)
     mesh_config_done(&spec, &config);
 }
 
+static void test_a_file_must_be_there_and_its_path_may_be_given_in_two_ways(void **state)
+{
+    (void)state;
+    struct config config = {0};
+    (void)setenv("T_NAME", "ok", 1);
+    (void)setenv("T_FILE", "/nonexistent/certificate", 1);
+    assert_int_equal(load(&config, "--check-config"), MESH_CONFIG_BAD);
+    assert_non_null(strstr(output, "T_FILE: cannot open \"/nonexistent/certificate\""));
+    mesh_config_done(&spec, &config);
+    (void)unsetenv("T_FILE");
+    (void)setenv("T_FILE_FILE", "/dev/null", 1);
+    assert_int_equal(load(&config, "--check-config"), MESH_CONFIG_EXIT);
+    assert_string_equal(config.file, "/dev/null");
+    (void)unsetenv("T_FILE_FILE");
+    mesh_config_done(&spec, &config);
+}
+
 static void test_secrets_come_from_files_and_are_masked(void **state)
 {
     (void)state;
@@ -194,7 +213,7 @@ static void test_good_settings_and_defaults_are_taken(void **state)
     assert_int_equal(load(&config, "--options"), MESH_CONFIG_EXIT);
     yyjson_doc *doc = yyjson_read(output, strlen(output), 0);
     assert_non_null(doc);
-    assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "options")), 6);
+    assert_int_equal(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), "options")), 7);
     yyjson_doc_free(doc);
 }
 
@@ -207,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup(test_contradictions_and_double_settings_are_refused,
                                clear_environment),
         cmocka_unit_test_setup(test_a_failpoint_that_cannot_act_is_refused, clear_environment),
+        cmocka_unit_test_setup(test_a_file_must_be_there_and_its_path_may_be_given_in_two_ways,
+                               clear_environment),
         cmocka_unit_test_setup(test_secrets_come_from_files_and_are_masked, clear_environment),
         cmocka_unit_test_setup(test_good_settings_and_defaults_are_taken, clear_environment),
     };

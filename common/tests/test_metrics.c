@@ -56,6 +56,23 @@ static void test_nothing_is_lost_between_threads(void **state)
     assert_int_equal(mesh_metric_value(counter), 400000);
 }
 
+static void test_a_gauge_that_is_not_known_is_not_shown(void **state)
+{
+    (void)state;
+    struct mesh_metric *gauge = mesh_gauge("tweetmesh_b", "x=\"1\"", "B.");
+    mesh_metric_set(gauge, 7);
+    mesh_metric_hide(gauge);
+    mesh_metrics_write(&text);
+    assert_line("# TYPE tweetmesh_b gauge\n");
+    assert_null(strstr(text.data, "tweetmesh_b{"));
+    mesh_metric_set(gauge, 0);
+    mesh_buffer_reset(&text);
+    mesh_metrics_write(&text);
+    assert_line("tweetmesh_b{x=\"1\"} 0\n");
+    assert_line("process_max_fds ");
+    assert_line("process_start_time_seconds ");
+}
+
 static void test_the_same_name_and_labels_are_one_metric(void **state)
 {
     (void)state;
@@ -102,6 +119,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nothing_is_lost_between_threads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_gauge_that_is_not_known_is_not_shown, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_the_same_name_and_labels_are_one_metric, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_families_stand_together_below_one_help, setup,

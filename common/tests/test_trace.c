@@ -72,6 +72,21 @@ static void test_new_traces_differ(void **state)
     }
 }
 
+static void test_a_trace_survives_being_taken_apart(void **state)
+{
+    (void)state;
+    struct mesh_trace_context context = {.flags = 0};
+    struct mesh_trace again;
+    assert_false(mesh_trace_read(mesh_bytes_of_text("00-0-0-0"), &context));
+    assert_true(mesh_trace_read(mesh_bytes_of_text(good), &context));
+    assert_int_equal(context.trace_id[0], 0x4b);
+    assert_int_equal(context.trace_id[15], 0x36);
+    assert_int_equal(context.span_id[7], 0xb7);
+    assert_int_equal(context.flags, MESH_TRACE_SAMPLED);
+    mesh_trace_write(&context, &again);
+    assert_string_equal(again.traceparent, good);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -79,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_every_byte_at_every_place_is_told),
         cmocka_unit_test(test_a_trace_goes_on_with_a_parent_of_ours),
         cmocka_unit_test(test_new_traces_differ),
+        cmocka_unit_test(test_a_trace_survives_being_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

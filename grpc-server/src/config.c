@@ -23,10 +23,16 @@ static const struct mesh_option options[] = {
      "How long to be not ready before refusing new calls, so that balancers notice."},
     {"DRAIN_MS_MAX", MESH_UINT, AT(drain_ms_max), "10000", 0, 600000,
      "How long calls and events under way may take at the end."},
+    MESH_TLS_OPTION_CA("GRPC", AT(grpc_tls),
+     "File (PEM) with authorities: clients must then have a certificate of theirs; empty: none is asked for."),
+    MESH_TLS_OPTION_CERT("GRPC", AT(grpc_tls),
+     "File (PEM) with our certificate: TLS on each host:port of GRPC_LISTEN, not on socket files; empty: no TLS."),
     {"GRPC_CONNECTION_AGE_MS", MESH_UINT, AT(grpc_connection_age_ms), "1800000", 0, 2147483647,
      "After this a client is told to connect again, so that load spreads; 0: never."},
     {"GRPC_CONNECTION_GRACE_MS", MESH_UINT, AT(grpc_connection_grace_ms), "60000", 0, 2147483647,
      "How long the calls of such a connection may go on."},
+    MESH_TLS_OPTION_KEY("GRPC", AT(grpc_tls),
+     "File (PEM) with its key."),
     {"GRPC_LISTEN", MESH_TEXT, AT(grpc_listen), "0.0.0.0:50051", 1, 1024,
      "Where to listen: host:port and unix:/path, comma-separated."},
     {"GRPC_MEMORY_KB_MAX", MESH_UINT, AT(grpc_memory_kb_max), "262144", 8192, 16777216,
@@ -37,6 +43,7 @@ static const struct mesh_option options[] = {
      "Threads that turn gRPC, one completion queue each."},
     {"KAFKA_BROKERS", MESH_TEXT, AT(kafka_brokers), "127.0.0.1:9092", 3, 1024,
      "host:port of some brokers, comma-separated."},
+    MESH_KAFKA_LOGIN_OPTIONS(AT(kafka_login)),
     {"KAFKA_LINGER_US", MESH_UINT, AT(kafka_linger_us), "0", 0, 1000000,
      "How long a batch for Kafka waits for more, besides for the answer to the last; 0: not."},
     {"LOG_LEVEL", MESH_LEVEL, AT(log_level), "info", 0, 0,
@@ -45,6 +52,7 @@ static const struct mesh_option options[] = {
      "Numeric address of the operations port."},
     {"OPS_PORT", MESH_UINT, AT(ops_port), "8082", 0, 65535,
      "Port of /healthz, /readyz, /metrics and /status; 0: any free one."},
+    MESH_SPANS_OPTIONS(AT(spans)),
     {"QUEUE_KB_MAX", MESH_UINT, AT(queue_kb_max), "131072", 1, 2097151,
      "KiB of events waiting for Kafka; beyond it callers get RESOURCE_EXHAUSTED."},
     {"QUEUE_LEN_MAX", MESH_UINT, AT(queue_len_max), "100000", 1, 10000000,
@@ -67,6 +75,12 @@ static void check(const void *arg, struct mesh_buffer *problems)
         }
         free(address);
     }
+    mesh_tls_check("GRPC", &config->grpc_tls, problems);
+    if (mesh_tls_given(config->grpc_tls.ca) && !mesh_tls_given(config->grpc_tls.cert)) {
+        mesh_buffer_add_text(problems, "GRPC_CA means nothing without GRPC_CERT\n");
+    }
+    mesh_kafka_login_check(&config->kafka_login, problems);
+    mesh_spans_check(&config->spans, problems);
     if (config->kafka_linger_us / 1000 >= config->delivery_ms_max) {
         mesh_buffer_add_text(problems, "KAFKA_LINGER_US leaves no time within DELIVERY_MS_MAX\n");
     }

@@ -6,7 +6,10 @@
 #define CONFIG_H
 
 #include "mesh/config.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
+#include "mesh/spans.h"
+#include "mesh/tls.h"
 
 #include <stdint.h>
 
@@ -22,11 +25,14 @@ struct config {
     uint64_t grpc_memory_kb_max;
     uint64_t grpc_ping_ms_min;
     uint64_t grpc_threads;
+    struct mesh_tls_files grpc_tls; /* no .cert: plain */
     char *kafka_brokers;
     uint64_t kafka_linger_us;
+    struct mesh_kafka_login kafka_login;
     enum mesh_log_level log_level;
     char *ops_host;
     uint64_t ops_port;
+    struct mesh_spans_config spans;
     uint64_t queue_kb_max;
     uint64_t queue_len_max;
     char *streams_dir;

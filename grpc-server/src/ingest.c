@@ -21,6 +21,7 @@ struct event_metrics {
 };
 
 struct method_metrics {
+    const char *method;
     struct mesh_metric *answered; /* code OK */
     struct mesh_metric *refused;  /* code INVALID_ARGUMENT, the message as a whole */
     struct mesh_metric *seconds;
@@ -88,6 +89,7 @@ static void publishing_done(void *arg)
                            mesh_clock_mono_us() - publishing->began_us);
     call_reply(publishing->call, reply);
     MESH_FAILPOINT("grpc_server_after_reply");
+    request_replied(request, publishing->metrics->method, publishing->began_us);
     request_free(request);
     free(publishing);
 }
@@ -152,7 +154,7 @@ static struct event_metrics event_metrics_of(const char *stream)
 
 static struct method_metrics method_metrics_of(const char *method)
 {
-    struct method_metrics metrics;
+    struct method_metrics metrics = {.method = method};
     static const char requests[] = "tweetmesh_grpc_requests_total";
     static const char help[] = "Messages of the Ingest service by how they were answered.";
     char *ok = mesh_format("method=\"%s\",code=\"OK\"", method);

@@ -7,6 +7,8 @@
 #include "mesh/metrics.h"
 #include "mesh/ops.h"
 #include "mesh/shutdown.h"
+#include "mesh/spans.h"
+#include "mesh/tls.h"
 #include "publisher.h"
 #include "reflection.h"
 #include "request.h"
@@ -21,6 +23,7 @@ struct program {
     struct config config;
     struct mesh_streams *streams;
     struct mesh_ops *ops;
+    struct mesh_tls_watch *watch;
     struct publisher *publisher;
     struct ingest *ingest;
     struct health *health;
@@ -63,6 +66,19 @@ static bool ops_start(struct program *program, struct mesh_error *err)
     return program->ops != NULL;
 }
 
+static bool logins_start(struct program *program, struct mesh_error *err)
+{
+    const struct config *config = &program->config;
+    const struct mesh_tls_watched watched[] = {
+        {.use = "grpc", .files = &config->grpc_tls},
+        mesh_kafka_login_watched(&config->kafka_login),
+    };
+
+    mesh_kafka_login_use(&config->kafka_login);
+    program->watch = mesh_tls_watch_new(watched, MESH_COUNT_OF(watched), err);
+    return program->watch != NULL;
+}
+
 static bool publisher_start(struct program *program, struct mesh_error *err)
 {
     const struct config *config = &program->config;
@@ -102,6 +118,7 @@ static bool server_start(struct program *program, struct mesh_error *err)
     program->server = server_new(
         &(struct server_options){
             .listen = config->grpc_listen,
+            .tls = &config->grpc_tls,
             .methods = program->methods,
             .method_count = METHOD_COUNT,
             .threads = (uint32_t)config->grpc_threads,
@@ -122,10 +139,13 @@ static bool server_start(struct program *program, struct mesh_error *err)
 static bool start(struct program *program, struct mesh_error *err)
 {
     program->streams = mesh_streams_load(program->config.streams_dir, err);
-    if (program->streams == NULL || !ops_start(program, err) || !publisher_start(program, err) ||
+    if (program->streams == NULL ||
+        !mesh_spans_start(&program->config.spans, config_spec.program, err) ||
+        !ops_start(program, err) || !logins_start(program, err) || !publisher_start(program, err) ||
         !services_start(program, err) || !server_start(program, err)) {
         return false;
     }
+    mesh_ops_add_probe(program->ops, mesh_tls_watch_ready, program->watch);
     mesh_ops_add_probe(program->ops, publisher_ready, program->publisher);
     mesh_ops_add_status(program->ops, publisher_status, program->publisher);
     mesh_ops_add_status(program->ops, server_status, program->server);
@@ -139,11 +159,13 @@ static void end(struct program *program)
 
     server_drain(program->server, drain_ms); /* no new calls; running ones are answered */
     mesh_ops_forget(program->ops);
+    mesh_tls_watch_free(program->watch);
     server_free(program->server);
     publisher_free(program->publisher, drain_ms); /* events of cancelled calls reach Kafka */
     reflection_free(program->reflection);
     health_free(program->health);
     ingest_free(program->ingest);
+    mesh_spans_stop(MESH_SPANS_FLUSH_MS);
     mesh_ops_free(program->ops); /* probes answer until the very end */
     mesh_streams_free(program->streams);
     mesh_config_done(&config_spec, &program->config);

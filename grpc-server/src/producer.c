@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/kafka.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
 #include "sender.h"
 
@@ -101,7 +102,7 @@ static void error_read(struct producer *producer, rd_kafka_event_t *event)
         mesh_log(MESH_LOG_ERROR, "producer_fatal", MESH_LOG_TEXT("cause", rd_kafka_err2name(cause)),
                  MESH_LOG_TEXT("message", text));
         atomic_store(&producer->fatal, true);
-    } else {
+    } else if (!mesh_kafka_login_heard(rd_kafka_event_error_string(event))) {
         mesh_log(MESH_LOG_WARN, "kafka_trouble",
                  MESH_LOG_TEXT("cause", rd_kafka_err2name(rd_kafka_event_error(event))),
                  MESH_LOG_TEXT("message", rd_kafka_event_error_string(event)));
@@ -130,16 +131,14 @@ static void *reports_run(void *arg)
     return NULL;
 }
 
+/* Only what the value does not say: each header is an allocation and bytes for every reader. */
 static rd_kafka_headers_t *headers_of(const struct publication *publication)
 {
-    static const char content_type[] = "application/json";
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(3);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
 
     /* Adding can only fail for lack of memory or a list that belongs to a message already. */
-    (void)rd_kafka_header_add(headers, "id", 2, publication->id.text, MESH_ID_LENGTH);
     (void)rd_kafka_header_add(headers, "traceparent", 11, publication->trace.traceparent,
                               MESH_TRACEPARENT_LENGTH);
-    (void)rd_kafka_header_add(headers, "content-type", 12, content_type, sizeof content_type - 1);
     return headers;
 }
 

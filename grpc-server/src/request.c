@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "request.h"
 
+#include "ingest_spans.h"
 #include "mesh/alloc.h"
 #include "mesh/arena.h"
 #include "mesh/event.h"
@@ -31,7 +32,8 @@ struct request {
     struct mesh_buffer records; /* values of all records, one behind the other */
     struct mesh_trace trace;    /* of all events that came without one; made when needed */
     bool trace_made;
-    bool ids_made; /* at least one event came without an id */
+    bool ids_made;              /* at least one event came without an id */
+    struct ingest_spans *spans; /* in the arena; NULL: nothing is sampled */
 
     Tweetmesh__V1__Problem **problems; /* of all events, in the arena */
     size_t problem_count;
@@ -126,6 +128,7 @@ static bool envelope_check(struct request *request, size_t index, int64_t now_ms
     publication->code = MESH_OK;
     publication->stream = SIZE_MAX;
     publication->value = mesh_bytes_of(NULL, 0);
+    trace_take(request, event->traceparent, &publication->trace);
     if (event->id.size == 0) {
         publication->id = mesh_id_new(now_ms);
         request->ids_made = true;
@@ -147,7 +150,6 @@ static bool envelope_check(struct request *request, size_t index, int64_t now_ms
     bool believed =
         event->received_at != 0 && event->received_at <= (uint64_t)(now_ms + REQUEST_AHEAD_MS_MAX);
     publication->received_at_ms = believed ? (int64_t)event->received_at : now_ms;
-    trace_take(request, event->traceparent, &publication->trace);
     return true;
 }
 
@@ -230,6 +232,10 @@ void request_check(struct request *request, int64_t now_ms)
     }
     checking_end(&checking);
     request->events = NULL;
+    if (mesh_spans_enabled()) {
+        request->spans = ingest_spans_begin(request->arena, &request->batch,
+                                            request->trace_made ? &request->trace : NULL);
+    }
 
     /* Only now does the buffer stay where it is. */
     size_t begin = 0;
@@ -291,6 +297,13 @@ void request_reply_write(struct request *request, uint8_t *out)
         reply_build(request);
     }
     (void)tweetmesh__v1__publish_reply__pack(&request->reply, out);
+}
+
+void request_replied(const struct request *request, const char *method, int64_t began_us)
+{
+    if (request->spans != NULL) {
+        ingest_spans_end(request->spans, &request->batch, request->streams, method, began_us);
+    }
 }
 
 void request_free(struct request *request)

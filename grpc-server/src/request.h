@@ -43,6 +43,9 @@ struct publication_batch *request_batch(struct request *request);
 size_t request_reply_size(struct request *request);
 void request_reply_write(struct request *request, uint8_t *out);
 
+/* The reply is on its way: the end of the request's spans. method: a constant. */
+void request_replied(const struct request *request, const char *method, int64_t began_us);
+
 /* Accepts NULL. */
 void request_free(struct request *request);
 

@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "call_life.h"
+#include "credentials.h"
 #include "mesh/abseil.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
@@ -26,7 +27,7 @@ enum {
     STREAMS_PER_CONNECTION_MAX = 128,
     KEEPALIVE_MS = 30000, /* a silent client is asked whether it is there */
     KEEPALIVE_TIMEOUT_MS = 10000,
-    TICK_MS = 500,
+    TICK_MS = 1000,
 };
 
 struct worker {
@@ -244,15 +245,20 @@ static bool address_bind(struct server *server, const char *address,
 
 static bool addresses_bind(struct server *server, const char *list, struct mesh_error *err)
 {
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *tls = credentials_new(server->options.tls);
     char *address = NULL;
     bool bound = true;
 
     while (bound && address_next(&list, &address)) {
-        bound = address_bind(server, address, credentials, err);
+        bool is_plain = tls == NULL || strncmp(address, "unix:", 5) == 0;
+        bound = address_bind(server, address, is_plain ? plain : tls, err);
         free(address);
     }
-    grpc_server_credentials_release(credentials);
+    grpc_server_credentials_release(plain);
+    if (tls != NULL) {
+        grpc_server_credentials_release(tls);
+    }
     if (bound && server->address_count == 0) {
         return mesh_fail(err, MESH_INVALID_ARGUMENT, "no address to listen on");
     }

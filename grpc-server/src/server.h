@@ -12,14 +12,16 @@
 #include "mesh/bytes.h"
 #include "mesh/error.h"
 #include "mesh/macros.h"
+#include "mesh/tls.h"
 
 #include <stdint.h>
 
 struct server;
 
 struct server_options {
-    const char *listen;           /* "0.0.0.0:50051,unix:/run/x.sock"; read during the call */
-    const struct method *methods; /* kept */
+    const char *listen;               /* "0.0.0.0:50051,unix:/run/x.sock"; read during the call */
+    const struct mesh_tls_files *tls; /* kept. For host:port; NULL or without .cert: plain */
+    const struct method *methods;     /* kept */
     size_t method_count;
     uint32_t threads;             /* workers, 1 to SERVER_THREADS_MAX */
     uint32_t calls_max;           /* at a time; more are RESOURCE_EXHAUSTED */

@@ -16,8 +16,10 @@
 enum { ROUND_MAX = 4 };
 
 struct archive {
+    struct archive_options options;
     bson_t *insert_options;
     struct mesh_mongo *mongo;
+    struct mesh_mongo *retired;        /* had another password; NULL: none */
     mongoc_collection_t **collections; /* by topic index */
     const struct topic *topics;
     size_t topic_count;
@@ -32,8 +34,18 @@ struct archive {
     bool look_up_alone; /* one id at a time */
 };
 
-static void collections_open(struct archive *archive, const struct archive_options *options)
+static void collections_close(struct archive *archive)
 {
+    for (size_t i = 0; archive->collections != NULL && i < archive->topic_count; i++) {
+        mongoc_collection_destroy(archive->collections[i]);
+    }
+    free(archive->collections);
+    archive->collections = NULL;
+}
+
+static void collections_open(struct archive *archive)
+{
+    const struct archive_options *options = &archive->options;
     mongoc_write_concern_t *majority = mongoc_write_concern_new();
     mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
 
@@ -50,6 +62,22 @@ static void collections_open(struct archive *archive, const struct archive_optio
     mongoc_write_concern_destroy(majority);
 }
 
+static bool client_open(struct archive *archive, struct mesh_error *err)
+{
+    archive->mongo = mesh_mongo_new(
+        &(struct mesh_mongo_options){
+            .uri = archive->options.uri,
+            .app_name = "tweetmesh-kafka-consumer",
+            .timeout_ms = archive->options.timeout_ms,
+        },
+        err);
+    if (archive->mongo == NULL) {
+        return false;
+    }
+    collections_open(archive);
+    return true;
+}
+
 struct archive *archive_new(const struct archive_options *options, struct mesh_error *err)
 {
     struct archive *archive = mesh_new(struct archive);
@@ -64,19 +92,31 @@ struct archive *archive_new(const struct archive_options *options, struct mesh_e
                                                      "Time of one bulk insert.");
     archive->lookup_seconds = mesh_histogram_seconds("tweetmesh_mongodb_lookup_seconds", NULL,
                                                      "Time of one find for duplicates.");
-    archive->mongo = mesh_mongo_new(
-        &(struct mesh_mongo_options){
-            .uri = options->uri,
-            .app_name = "tweetmesh-kafka-consumer",
-            .timeout_ms = options->timeout_ms,
-        },
-        err);
-    if (archive->mongo == NULL) {
+    archive->options = *options;
+    if (!client_open(archive, err)) {
         archive_free(archive);
         return NULL;
     }
-    collections_open(archive, options);
     return archive;
+}
+
+mongoc_client_t *archive_log_in(struct archive *archive)
+{
+    struct mesh_mongo *old = archive->mongo;
+    struct mesh_error err = {0};
+
+    if (!mesh_mongo_login_changed(old)) {
+        return NULL;
+    }
+    collections_close(archive);
+    if (!client_open(archive, &err)) {
+        mesh_log_error("mongodb_login_refused", &err);
+        archive->mongo = old;
+        collections_open(archive);
+        return NULL;
+    }
+    archive->retired = old;
+    return mesh_mongo_client(archive->mongo);
 }
 
 /* One index of {first: order[, received_at: -1]}. */
@@ -120,6 +160,8 @@ static void indexes_make(const struct archive *archive)
 
 bool archive_ping(struct archive *archive, struct mesh_error *err)
 {
+    mesh_mongo_free(archive->retired);
+    archive->retired = NULL;
     if (!mesh_mongo_ping(archive->mongo, err)) {
         return false;
     }
@@ -297,10 +339,8 @@ void archive_free(struct archive *archive)
     if (archive == NULL) {
         return;
     }
-    for (size_t i = 0; archive->collections != NULL && i < archive->topic_count; i++) {
-        mongoc_collection_destroy(archive->collections[i]);
-    }
-    free(archive->collections);
+    collections_close(archive);
+    mesh_mongo_free(archive->retired);
     mesh_mongo_free(archive->mongo);
     bson_destroy(archive->insert_options);
     free(archive->wanted);

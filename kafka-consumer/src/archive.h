@@ -22,8 +22,8 @@
 struct archive;
 
 struct archive_options {
-    const char *uri;      /* read only during archive_new() */
-    const char *database; /* likewise */
+    const char *uri;      /* kept */
+    const char *database; /* kept */
     uint32_t timeout_ms;
     uint32_t ttl_days;    /* 0: events stay for ever */
     struct topic *topics; /* kept */
@@ -44,8 +44,11 @@ bool archive_ping(struct archive *archive, struct mesh_error *err);
 MESH_MUST_CHECK
 bool archive_batch(struct archive *archive, struct batch *batch, struct mesh_error *err);
 
-/* The client it uses, for the same thread; lives as long as the archive. */
+/* The client it uses, for the same thread; lives until archive_log_in() returns another. */
 mongoc_client_t *archive_client(const struct archive *archive);
+/* If the password has changed in its file: another client, with the new one. The old one lives
+ * until archive_ping(). NULL: nothing has changed, or (logged) it cannot be used. */
+mongoc_client_t *archive_log_in(struct archive *archive);
 /* Accepts NULL. */
 void archive_free(struct archive *archive);
 

@@ -5,6 +5,7 @@
 #include "mesh/macros.h"
 #include "mesh/mongo.h"
 #include "mesh/redis.h"
+#include "recent.h"
 
 #define AT(field) offsetof(struct config, field)
 
@@ -28,12 +29,14 @@ static const struct mesh_option options[] = {
      "Kilobytes that librdkafka fetches ahead."},
     {"KAFKA_BROKERS",    MESH_TEXT,   AT(kafka_brokers),     "127.0.0.1:9092", 3, 4096,
      "host:port, comma-separated."},
+    MESH_KAFKA_LOGIN_OPTIONS(AT(kafka_login)),
     {"KAFKA_GROUP_ID",   MESH_TEXT,   AT(kafka_group_id),    "tweetmesh-archive", 1, 255,
      "Consumer group; its committed offsets say where to go on."},
     {"KAFKA_INSTANCE_ID", MESH_TEXT,  AT(kafka_instance_id), "",      0,   249,
      "Name of this instance, its own and the same after a restart (the pod's): the group then knows it again at once."},
     {"LOG_LEVEL",        MESH_LEVEL,  AT(log_level),         "info",  0,   0,
      "error, warn, info or debug."},
+    MESH_MONGO_LOGIN_OPTIONS(AT(mongo_login)),
     {"MONGODB_DATABASE", MESH_TEXT,   AT(mongodb_database),  "tweetmesh", 1, 63,
      "Database of the archive."},
     {"MONGODB_MS_MAX",   MESH_UINT,   AT(mongodb_ms_max),    "5000",  100, 600000,
@@ -44,6 +47,10 @@ static const struct mesh_option options[] = {
      "Address of the operations port."},
     {"OPS_PORT",         MESH_UINT,   AT(ops_port),          "8084",  0,   65535,
      "Health, readiness, metrics and status; 0: any free port."},
+    MESH_SPANS_OPTIONS(AT(spans)),
+    {"RECENT_EVENTS_MAX", MESH_UINT,  AT(recent_events_max), "0",     0,   RECENT_MAX,
+     "Last events of each stream that Redis holds for the live page, readable by all who see it; 0: none."},
+    MESH_REDIS_LOGIN_OPTIONS(AT(redis_login)),
     {"REDIS_MS_MAX",     MESH_UINT,   AT(redis_ms_max),      "2000",  10,  600000,
      "How long Redis may take to be reached and to answer."},
     {"REDIS_URL",        MESH_SECRET, AT(redis_url),         "redis://127.0.0.1:6379/0", 8, 4096,
@@ -67,8 +74,10 @@ static void check(const void *settings, struct mesh_buffer *problems)
 {
     const struct config *config = settings;
 
-    mesh_mongo_uri_check(config->mongodb_uri, problems);
-    mesh_redis_url_check(config->redis_url, problems);
+    mesh_kafka_login_check(&config->kafka_login, problems);
+    mesh_mongo_login_check(&config->mongo_login, config->mongodb_uri, problems);
+    mesh_redis_login_check(&config->redis_login, config->redis_url, problems);
+    mesh_spans_check(&config->spans, problems);
     if (config->batch_kb_max > config->fetch_kb_max) {
         mesh_buffer_add_text(problems,
                              "BATCH_KB_MAX is above FETCH_KB_MAX: no batch can get so big\n");

@@ -8,7 +8,11 @@
 #define CONFIG_H
 
 #include "mesh/config.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
+#include "mesh/mongo.h"
+#include "mesh/redis.h"
+#include "mesh/spans.h"
 
 #include <stdint.h>
 
@@ -21,14 +25,19 @@ struct config {
     uint64_t drain_ms_max;
     uint64_t fetch_kb_max;
     char *kafka_brokers;
+    struct mesh_kafka_login kafka_login;
     char *kafka_group_id;
     char *kafka_instance_id; /* empty: none */
     enum mesh_log_level log_level;
+    struct mesh_mongo_login mongo_login;
     char *mongodb_database;
     uint64_t mongodb_ms_max;
     char *mongodb_uri;
     char *ops_host;
     uint64_t ops_port;
+    struct mesh_spans_config spans;
+    uint64_t recent_events_max;
+    struct mesh_redis_login redis_login;
     uint64_t redis_ms_max;
     char *redis_url;
     uint64_t remembered_len_max;

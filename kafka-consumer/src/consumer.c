@@ -67,22 +67,12 @@ fail:
 bool consumer_is_ready(void *arg, struct mesh_buffer *reason)
 {
     const struct consumer *consumer = arg;
-    const struct loop_levels *levels = &consumer->levels;
+    const char *trouble = loop_levels_trouble(&consumer->levels);
 
-    if (!atomic_load(&levels->kafka)) {
-        mesh_buffer_add_text(reason, "Kafka does not answer");
-    } else if (!atomic_load(&levels->joined)) {
-        mesh_buffer_add_text(reason, "not in the consumer group yet");
-    } else if (!atomic_load(&levels->mongodb)) {
-        mesh_buffer_add_text(reason, "MongoDB does not answer");
-    } else if (!atomic_load(&levels->redis)) {
-        mesh_buffer_add_text(reason, "Redis does not answer");
-    } else if (atomic_load(&levels->topics_changed) > 0) {
-        mesh_buffer_add_text(reason, "a topic is not the one that was counted");
-    } else {
-        return true;
+    if (trouble != NULL) {
+        mesh_buffer_add_text(reason, trouble);
     }
-    return false;
+    return trouble == NULL;
 }
 
 static const char *truth(const atomic_bool *value)

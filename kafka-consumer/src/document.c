@@ -4,8 +4,7 @@
 #include "mesh/bson.h"
 #include "mesh/trace.h"
 
-/* The traceparent header, if it is there and well-formed. */
-static struct mesh_bytes traceparent_of(const rd_kafka_message_t *message)
+struct mesh_bytes document_traceparent(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers = NULL;
     const void *value = NULL;
@@ -28,7 +27,7 @@ static struct mesh_bytes key(const char *text)
 const char *document_write(struct mesh_buffer *out, const struct entry *entry)
 {
     static const char *const ours[] = {"id", "received_at", NULL};
-    struct mesh_bytes traceparent = traceparent_of(entry->message);
+    struct mesh_bytes traceparent = document_traceparent(entry->message);
     size_t place = mesh_bson_begin(out);
 
     mesh_bson_add_text(out, key("_id"), mesh_bytes_of(entry->record.id.text, MESH_ID_LENGTH));

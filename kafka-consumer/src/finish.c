@@ -77,7 +77,7 @@ static void see_settled(const struct finish *finish, const struct run *run, int6
     }
 }
 
-void finish_archived(const struct finish *finish, const struct batch *batch)
+void finish_archived(struct finish *finish, const struct batch *batch)
 {
     size_t count = 0;
 
@@ -94,12 +94,20 @@ void finish_archived(const struct finish *finish, const struct batch *batch)
         (void)partition_append(entry->partition, entry->message->offset, group,
                                entry->state == ENTRY_REPEATED || refused);
         count++;
+        if (entry->state == ENTRY_ARCHIVED) {
+            recent_add(&entry->partition->topic->recent,
+                       mesh_bytes_of(entry->message->payload, entry->message->len));
+        }
     }
+    batch_spans_archived(&finish->spans);
     runs_each(finish, batch, see_archived);
     mesh_metric_observe(finish->batch_events, count);
 }
 
-void finish_settled(const struct finish *finish, const struct batch *batch)
+void finish_settled(struct finish *finish, const struct batch *batch, bool settled)
 {
-    runs_each(finish, batch, see_settled);
+    if (settled) {
+        runs_each(finish, batch, see_settled);
+    }
+    batch_spans_end(&finish->spans, batch, settled);
 }

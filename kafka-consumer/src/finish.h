@@ -8,18 +8,20 @@
 #define FINISH_H
 
 #include "batch.h"
+#include "batch_spans.h"
 #include "mesh/metrics.h"
 
 struct finish {
     struct mesh_metric *batch_events;
     struct mesh_metric *archived_seconds;
     struct mesh_metric *settled_seconds;
+    struct batch_spans spans; /* of the batch in hand */
 };
 
 struct finish finish_make(void);
 /* MongoDB has the batch: rows of it, and how long it took. */
-void finish_archived(const struct finish *finish, const struct batch *batch);
-/* Redis has it, too: how long that took. */
-void finish_settled(const struct finish *finish, const struct batch *batch);
+void finish_archived(struct finish *finish, const struct batch *batch);
+/* The round is over. Where Redis has the batch, too (settled): how long that took. */
+void finish_settled(struct finish *finish, const struct batch *batch, bool settled);
 
 #endif

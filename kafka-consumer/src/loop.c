@@ -11,6 +11,7 @@
 #include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "mesh/memory.h"
+#include "notices.h"
 #include "partition.h"
 #include "pause.h"
 #include "reader.h"
@@ -42,6 +43,7 @@ struct loop {
     struct dead_letters *letters;
     struct settle *settle;
     struct snapshots *snapshots;
+    struct notices *notices;
     struct pause pause; /* after MongoDB or the dead letter topic failed */
     bool full;          /* too many rows wait for Redis */
     bool redis_failed;  /* in this round */
@@ -55,6 +57,7 @@ struct loop {
                         answer would wait */
     bool calm;       /* nothing is left to be done but what is due at a time */
     struct finish finish;
+    bool mongodb_told;
     struct mesh_metric *mongodb_up;
     struct mesh_metric *full_total;
 };
@@ -63,13 +66,14 @@ static void set_mongodb(struct loop *loop, const struct mesh_error *err)
 {
     bool there = err == NULL;
 
-    if (there != atomic_load(&loop->levels->mongodb)) {
+    if (there != atomic_load(&loop->levels->mongodb) || !loop->mongodb_told) {
         if (there) {
             mesh_log(MESH_LOG_INFO, "mongodb_back");
         } else {
             mesh_log_warn("mongodb_away", err);
         }
     }
+    loop->mongodb_told = true;
     atomic_store(&loop->levels->mongodb, there);
     mesh_metric_set(loop->mongodb_up, there ? 1 : 0);
 }
@@ -79,6 +83,7 @@ static bool batch_work(struct loop *loop, struct batch *batch)
 {
     struct mesh_error err = {0};
 
+    batch_spans_begin(&loop->finish.spans);
     MESH_FAILPOINT("consumer_before_archive");
     bool archived = archive_batch(loop->archive, batch, &err);
     set_mongodb(loop, archived ? NULL : &err);
@@ -189,6 +194,7 @@ static void levels_see(struct loop *loop)
         loop->full = false;
     }
     loop->calm = !levels.unfinished && !loop->full && is_well(loop->levels);
+    levels_show(loop->topics, loop->topic_count, loop_levels_trouble(loop->levels) == NULL);
 }
 
 /* Asks servers that had no reason to answer for a while. */
@@ -197,6 +203,7 @@ static void servers_check(struct loop *loop, int64_t now)
     struct mesh_error err = {0};
 
     if (now - loop->check_us >= (loop->calm ? CALM_CHECK_US : CHECK_US)) {
+        snapshots_follow(loop->snapshots, archive_log_in(loop->archive));
         set_mongodb(loop, archive_ping(loop->archive, &err) ? NULL : &err);
         loop->check_us = mesh_clock_mono_us();
         if (!loop->redis_failed) {
@@ -263,6 +270,7 @@ static uint32_t wait_ms(const struct loop *loop)
     int64_t until_us = sooner(loop->check_us + CALM_CHECK_US, loop->topics_us + TOPICS_US);
     until_us = sooner(until_us, snapshots_due_us(loop->snapshots));
     until_us = sooner(until_us, tidy_due_us(loop));
+    until_us = sooner(until_us, notices_due_us(loop->notices));
     int64_t left_us = until_us - mesh_clock_mono_us();
     return left_us <= 0 ? 0 : (uint32_t)(left_us / 1000 + 1);
 }
@@ -291,6 +299,7 @@ void loop_round(struct loop *loop, bool draining)
     struct batch *batch = reader_batch(loop->reader);
     bool done = false;
 
+    atomic_store(&loop->levels->draining, draining);
     if (!reader_revive(loop->reader, IDLE_MS)) {
         levels_see(loop);
         return;
@@ -315,13 +324,11 @@ void loop_round(struct loop *loop, bool draining)
         topics_each(loop->topics, loop->topic_count, append_end, NULL);
     }
     loop->redis_failed = false;
-    settle_heartbeats(loop->settle, loop->topics, loop->topic_count);
+    settle_heartbeats(loop->settle, loop->topics, loop->topic_count, loop->notices);
     topics_each(loop->topics, loop->topic_count, settle_one, loop);
     reader_seek(loop->reader);
     if (done) {
-        if (!loop->redis_failed) { /* the others are settled later */
-            finish_settled(&loop->finish, batch);
-        }
+        finish_settled(&loop->finish, batch, !loop->redis_failed); /* the others are later */
         batch_clear(batch);
     }
     chores(loop);
@@ -343,6 +350,11 @@ static bool clients_make(struct loop *loop, struct mesh_error *err)
     const struct config *config = loop->config;
 
     loop->settle = settle_new(config->redis_url, (uint32_t)config->redis_ms_max);
+    loop->notices = notices_new(&(struct notices_options){.instance = config->kafka_instance_id,
+                                                          .levels = loop->levels,
+                                                          .recent_max = config->recent_events_max,
+                                                          .topics = loop->topics,
+                                                          .topic_count = loop->topic_count});
     loop->letters = dead_letters_new(config->kafka_brokers);
     loop->archive = archive_new(
         &(struct archive_options){
@@ -423,7 +435,9 @@ void loop_free(struct loop *loop)
     reader_free(loop->reader); /* its callbacks settle */
     if (loop->settle != NULL) {
         settle_show(loop->settle, loop->topics, loop->topic_count);
+        notices_end(loop->notices, settle_redis(loop->settle));
     }
+    notices_free(loop->notices);
     dead_letters_free(loop->letters);
     snapshots_free(loop->snapshots); /* borrows the archive's client */
     archive_free(loop->archive);

@@ -12,26 +12,13 @@
 #define LOOP_H
 
 #include "config.h"
+#include "levels.h"
 #include "mesh/error.h"
 #include "mesh/stream.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 struct loop;
-
-/* How things stand, as of the last round. */
-struct loop_levels {
-    atomic_bool kafka;   /* a broker answered */
-    atomic_bool joined;  /* the group gave us a share */
-    atomic_bool mongodb; /* the last call succeeded */
-    atomic_bool redis;   /* likewise */
-    atomic_size_t topics_changed;
-    atomic_size_t partitions;
-    atomic_size_t unsettled; /* archived, waiting for Redis */
-    atomic_size_t in_hand;   /* records of a batch that is not finished */
-};
 
 /* Does not wait for a server. config, streams and levels: kept. The caller owns the result. NULL on
  * failure, with *err filled in. */

@@ -6,9 +6,26 @@
 #include "mesh/log.h"
 #include "mesh/ops.h"
 #include "mesh/shutdown.h"
+#include "mesh/spans.h"
 #include "mesh/stream.h"
+#include "mesh/tls.h"
 
 #include <stdlib.h>
+
+/* Says how everybody logs in, and watches the files that it comes from. */
+static struct mesh_tls_watch *logins_start(const struct config *config, struct mesh_error *err)
+{
+    const struct mesh_tls_watched watched[] = {
+        mesh_kafka_login_watched(&config->kafka_login),
+        {.use = "mongodb", .files = &config->mongo_login.files},
+        {.use = "redis", .files = &config->redis_login.files},
+    };
+
+    mesh_kafka_login_use(&config->kafka_login);
+    mesh_mongo_login_use(&config->mongo_login);
+    mesh_redis_login_use(&config->redis_login);
+    return mesh_tls_watch_new(watched, MESH_COUNT_OF(watched), err);
+}
 
 int main(int argc, char **argv)
 {
@@ -17,6 +34,7 @@ int main(int argc, char **argv)
     struct mesh_ops *ops = NULL;
     struct mesh_streams *streams = NULL;
     struct consumer *consumer = NULL;
+    struct mesh_tls_watch *watch = NULL;
     int exit_code = EXIT_FAILURE;
 
     enum mesh_config_outcome outcome = mesh_config_load(&config_spec, argc, argv, &config);
@@ -31,6 +49,9 @@ int main(int argc, char **argv)
     if (streams == NULL) {
         goto out;
     }
+    if (!mesh_spans_start(&config.spans, config_spec.program, &err)) {
+        goto out;
+    }
     ops = mesh_ops_new(
         &(struct mesh_ops_options){
             .program = "kafka-consumer",
@@ -43,10 +64,15 @@ int main(int argc, char **argv)
     if (ops == NULL) {
         goto out;
     }
+    watch = logins_start(&config, &err);
+    if (watch == NULL) {
+        goto out;
+    }
     consumer = consumer_new(&config, streams, &err);
     if (consumer == NULL) {
         goto out;
     }
+    mesh_ops_add_probe(ops, mesh_tls_watch_ready, watch);
     mesh_ops_add_probe(ops, consumer_is_ready, consumer);
     mesh_ops_add_status(ops, consumer_status, consumer);
 
@@ -61,7 +87,9 @@ out:
         mesh_log_error("start_failed", &err);
     }
     mesh_ops_forget(ops); /* its thread looks at the consumer */
+    mesh_tls_watch_free(watch);
     consumer_free(consumer);
+    mesh_spans_stop(MESH_SPANS_FLUSH_MS);
     mesh_ops_free(ops);
     mesh_streams_free(streams);
     mesh_config_done(&config_spec, &config);

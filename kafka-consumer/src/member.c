@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "member.h"
 
+#include "ends.h"
 #include "member_handle.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/failpoint.h"
 #include "mesh/kafka.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
 
 #include <assert.h>
@@ -21,6 +23,7 @@ enum { TOPIC_ID_MS = MEMBER_FETCH_MS + 1000 };
 struct member {
     rd_kafka_t *kafka;
     struct member_wake wake;
+    struct ends ends;
     struct member_options options;
     int64_t quiet_us;       /* after a revocation no commit goes out for so long */
     int64_t quiet_until_us; /* monotonic */
@@ -29,6 +32,7 @@ struct member {
     bool joined;
     bool adrift; /* Kafka did not say where the group stands: as good as dead */
     bool connected;
+    struct mesh_metric *up;
     struct mesh_metric *commit_failures;
     struct mesh_metric *revivals;
 };
@@ -188,14 +192,23 @@ static void on_commit(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
     MESH_FAILPOINT("consumer_after_commit");
 }
 
+static void set_connected(struct member *member, bool connected)
+{
+    member->connected = connected;
+    mesh_metric_set(member->up, connected ? 1 : 0);
+}
+
 static void on_error(rd_kafka_t *kafka, int error, const char *reason, void *opaque)
 {
     struct member *member = opaque;
 
     if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        member->connected = false;
+        set_connected(member, false);
     }
     rd_kafka_yield(kafka);
+    if (mesh_kafka_login_heard(reason)) {
+        return; /* told once already */
+    }
     mesh_log(MESH_LOG_WARN, "kafka_error",
              MESH_LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)error)),
              MESH_LOG_TEXT("reason", reason));
@@ -234,6 +247,7 @@ struct member *member_new(const struct member_options *options, struct mesh_erro
     (void)pthread_mutex_init(&member->wake.mutex, NULL);
     member->options = *options;
     member->quiet_us = (int64_t)options->session_ms * 1000 / MEMBER_HEARTBEATS * 2;
+    member->up = mesh_gauge("tweetmesh_kafka_up", NULL, "1: a broker answered when last asked.");
     member->commit_failures = mesh_counter("tweetmesh_commit_failures_total", NULL,
                                            "Commits that Kafka refused; they are repeated.");
     member->revivals = mesh_counter("tweetmesh_member_revivals_total", NULL,
@@ -323,7 +337,7 @@ void member_check_topics(struct member *member)
         struct mesh_error err = {0};
         char *id = mesh_kafka_topic_id(member->kafka, topic->stream->topic, TOPIC_ID_MS, &err);
 
-        member->connected = id != NULL || err.code == MESH_NOT_FOUND;
+        set_connected(member, id != NULL || err.code == MESH_NOT_FOUND);
         if (id == NULL) {
             mesh_log_warn("topic_unknown", &err);
         } else if (topic->id == NULL) {
@@ -339,23 +353,10 @@ void member_check_topics(struct member *member)
     }
 }
 
-static void see_end(void *arg, struct partition *partition)
-{
-    struct member *member = arg;
-    int64_t low = 0;
-    int64_t high = 0;
-
-    if (rd_kafka_get_watermark_offsets(member->kafka, partition->topic->stream->topic,
-                                       partition->number, &low,
-                                       &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-        high >= 0) {
-        partition->end = high;
-    }
-}
-
 void member_see_ends(struct member *member)
 {
-    topics_each(member->options.topics, member->options.topic_count, see_end, member);
+    ends_see(&member->ends, member->kafka, member->options.topics, member->options.topic_count,
+             member->paused);
 }
 
 bool member_is_dead(const struct member *member)
@@ -390,6 +391,7 @@ bool member_revive(struct member *member)
     if (member->kafka != NULL) {
         (void)rd_kafka_fatal_error(member->kafka, reason, sizeof reason);
         member_wake_set(&member->wake, NULL);
+        ends_forget(&member->ends);
         member_handle_free(member->kafka);
         member->kafka = NULL;
     }
@@ -422,6 +424,7 @@ void member_free(struct member *member)
         member_give_up(member);
     }
     member_wake_set(&member->wake, NULL);
+    ends_forget(&member->ends);
     if (member->kafka != NULL) {
         member_handle_free(member->kafka); /* on_rebalance() gives all away */
     }

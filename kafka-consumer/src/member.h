@@ -56,7 +56,7 @@ void member_pause_one(struct member *member, struct partition *partition);
 void member_commit(struct member *member, bool wait);
 /* Asks Kafka for the ids of the topics; another id than before raises the topic's alarm. */
 void member_check_topics(struct member *member);
-/* Brings .end of each partition up to date from what was fetched last. */
+/* Brings .end of each partition up to date, see ends.h. */
 void member_see_ends(struct member *member);
 
 /* Whether librdkafka has given up for good: nothing is read any more, nothing can be committed.

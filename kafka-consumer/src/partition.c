@@ -44,10 +44,17 @@ void topic_init(struct topic *topic, const struct mesh_stream *stream, size_t in
     topic->changed_gauge =
         mesh_gauge("tweetmesh_topic_changed", labels,
                    "1: the topic is not the one that was counted; nothing is settled.");
+    topic->partitions_gauge =
+        mesh_gauge("tweetmesh_partitions", labels, "Partitions that this process reads.");
+    topic->exact_gauge =
+        mesh_gauge("tweetmesh_exact", labels,
+                   "1: of the partitions read here all that is in Kafka is archived and counted, "
+                   "and Kafka, MongoDB and Redis answer.");
 }
 
 void topic_done(struct topic *topic)
 {
+    recent_done(&topic->recent);
     for (size_t i = 0; i < topic->partition_capacity; i++) {
         if (topic->partitions[i] != NULL) {
             partition_drop(topic->partitions[i]);
@@ -87,6 +94,16 @@ int64_t topic_settled_before(const struct topic *topic, int32_t number)
                                                                      : -1;
 }
 
+static void gauges_hide(struct partition *partition)
+{
+    if (partition->settled_gauge != NULL) {
+        mesh_metric_hide(partition->settled_gauge);
+        mesh_metric_hide(partition->archived_gauge);
+        mesh_metric_hide(partition->end_gauge);
+        mesh_metric_hide(partition->lag_gauge);
+    }
+}
+
 static void gauges_add(struct partition *partition)
 {
     char labels[128];
@@ -98,8 +115,13 @@ static void gauges_add(struct partition *partition)
                    partition->topic->stream->name, partition->number);
     partition->settled_gauge =
         mesh_gauge("tweetmesh_settled_offset", labels, "Offsets below are archived and counted.");
+    partition->archived_gauge =
+        mesh_gauge("tweetmesh_archived_offset", labels, "Offsets below are archived.");
+    partition->end_gauge = mesh_gauge("tweetmesh_log_end_offset", labels,
+                                      "Offsets below are in Kafka, as the broker last said.");
     partition->lag_gauge =
         mesh_gauge("tweetmesh_lag_records", labels, "Records in Kafka that are not settled yet.");
+    gauges_hide(partition); /* nothing is known yet */
 }
 
 struct partition *partition_add(struct topic *topic, int32_t number, int64_t next)
@@ -117,6 +139,7 @@ struct partition *partition_add(struct topic *topic, int32_t number, int64_t nex
         .eof = -1,
         .skip_until = -1,
         .seek_to = -1,
+        .noticed = {-1, -1, -1},
     };
     if ((size_t)number >= topic->partition_capacity) {
         size_t capacity = (size_t)number + 16;
@@ -137,13 +160,26 @@ void partition_drop(struct partition *partition)
 {
     partition->topic->partitions[partition->number] = NULL;
     partition->topic->settled_before[partition->number] = partition->settled;
-    if (partition->lag_gauge != NULL) {
-        /* Whoever reads it now reports it; two values would be added up. */
-        mesh_metric_set(partition->lag_gauge, 0);
-    }
+    gauges_hide(partition); /* whoever reads it now reports it; two values would be added up */
     free(partition->groups);
     free(partition->duplicates);
     free(partition);
+}
+
+struct position partition_position(const struct partition *partition)
+{
+    return (struct position){
+        /* What was read is in Kafka, even if the end was last seen before that. */
+        .in_kafka = partition->end > partition->next ? partition->end : partition->next,
+        .archived = partition->next,
+        .settled = partition->settled,
+    };
+}
+
+bool partition_is_exact(const struct partition *partition)
+{
+    return partition->end >= 0 && partition->settled >= 0 && partition->end <= partition->next &&
+           partition->settled == partition->next && partition->skip_until < 0;
 }
 
 /* How many settled rows are kept; before row_first there may be more. */

@@ -16,6 +16,7 @@
 
 #include "mesh/metrics.h"
 #include "mesh/stream.h"
+#include "recent.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,7 +26,7 @@
 /* A run of offsets without records (transaction markers, compaction) up to this long becomes rows;
  * a longer one is skipped, see partition_skip(). */
 #define PARTITION_HOLE_LEN_MAX 65536
-/* So many partitions, shared out among the topics, get gauges of their own. */
+/* So many partitions, shared out among the topics, get gauges of their own: four each. */
 #define PARTITION_GAUGE_COUNT_MAX 512
 
 struct partition;
@@ -50,6 +51,16 @@ struct topic {
     struct mesh_metric *dead;
     struct mesh_metric *lost;
     struct mesh_metric *changed_gauge;
+    struct mesh_metric *partitions_gauge;
+    struct mesh_metric *exact_gauge;
+    struct recent recent; /* last events for people */
+};
+
+/* How far a partition is: offsets below are in Kafka, in MongoDB, counted in Redis; -1: unknown. */
+struct position {
+    int64_t in_kafka;
+    int64_t archived;
+    int64_t settled;
 };
 
 struct partition {
@@ -71,7 +82,10 @@ struct partition {
     size_t row_first;
     size_t row_count;
     size_t row_capacity;
-    struct mesh_metric *settled_gauge; /* NULL: has none */
+    struct position noticed;           /* what people were last told of it, see notices.h */
+    struct mesh_metric *settled_gauge; /* NULL: has no gauges */
+    struct mesh_metric *archived_gauge;
+    struct mesh_metric *end_gauge;
     struct mesh_metric *lag_gauge;
 };
 
@@ -96,6 +110,11 @@ int64_t topic_settled_before(const struct topic *topic, int32_t number);
  * owns it until partition_drop(). */
 struct partition *partition_add(struct topic *topic, int32_t number, int64_t next);
 void partition_drop(struct partition *partition);
+
+/* How far it is, as last seen. */
+struct position partition_position(const struct partition *partition);
+/* Whether all that is in Kafka is archived, and all of that is counted. */
+bool partition_is_exact(const struct partition *partition);
 
 /* Adds the row of an offset, and rows that count nothing for the offsets between. False: the
  * offset has a row already, will be read again, or lies so far ahead that partition_skip() was

@@ -3,6 +3,7 @@
 
 #include "mesh/alloc.h"
 #include "mesh/kafka.h"
+#include "mesh/kafka_login.h"
 #include "mesh/log.h"
 
 #include <assert.h>
@@ -131,7 +132,7 @@ static void take_event(struct reader *reader, const rd_kafka_message_t *message)
         }
     } else if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && partition != NULL) {
         position_lost(reader, partition);
-    } else {
+    } else if (!mesh_kafka_login_heard(rd_kafka_message_errstr(message))) {
         mesh_log(MESH_LOG_WARN, "kafka_error",
                  MESH_LOG_TEXT("code", rd_kafka_err2name(message->err)),
                  MESH_LOG_TEXT("reason", rd_kafka_message_errstr(message)));

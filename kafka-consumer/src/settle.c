@@ -296,10 +296,26 @@ static void heartbeat_receive(void *arg, struct partition *partition)
     partition->heartbeat_us = read.outcome == MESH_COUNTERS_DONE ? mesh_clock_mono_us() : 0;
 }
 
-void settle_heartbeats(struct settle *settle, const struct topic *topics, size_t count)
+static void notices_read(struct settle *settle, struct notices *notices)
+{
+    struct mesh_error err = {0};
+
+    if (!notices_receive(notices, settle->redis, &err)) {
+        set_away(settle, &err);
+    }
+}
+
+void settle_heartbeats(struct settle *settle, const struct topic *topics, size_t count,
+                       struct notices *notices)
 {
     if (connected(settle)) {
+        if (notices != NULL) {
+            notices_send(notices, settle->redis);
+        }
         topics_each(topics, count, heartbeat_send, settle);
+        if (notices != NULL) {
+            notices_read(settle, notices);
+        }
         topics_each(topics, count, heartbeat_receive, settle);
     }
 }

@@ -9,6 +9,7 @@
 #define SETTLE_H
 
 #include "mesh/error.h"
+#include "notices.h"
 #include "partition.h"
 
 #include <hiredis/hiredis.h>
@@ -32,9 +33,10 @@ struct settle *settle_new(const char *url, uint32_t timeout_ms);
  * last word is a second old, a heartbeat. */
 enum settle_outcome settle_partition(struct settle *settle, struct partition *partition,
                                      int64_t *out_watermark);
-/* The heartbeats that are due, of all partitions by one round trip. What is wrong with one
- * settle_partition() says. */
-void settle_heartbeats(struct settle *settle, const struct topic *topics, size_t count);
+/* The heartbeats that are due, of all partitions, and notices (NULL: none) by one round trip. What
+ * is wrong with one settle_partition() says. */
+void settle_heartbeats(struct settle *settle, const struct topic *topics, size_t count,
+                       struct notices *notices);
 /* Brings the derived hashes of the topics that changed up to date. */
 void settle_show(struct settle *settle, struct topic *topics, size_t count);
 /* Keeps the connection, or makes it anew, where Redis was not heard of for a second. False: it is

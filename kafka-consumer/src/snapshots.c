@@ -35,6 +35,8 @@ struct record {
 
 struct snapshots {
     mongoc_collection_t *collection;
+    const char *database;
+    uint32_t timeout_ms;
     struct settle *settle;
     struct topic *topics;
     struct record *records; /* by topic index */
@@ -56,12 +58,23 @@ static void metrics_make(struct record *record, const struct mesh_stream *stream
                                     "Times the counters were put back from MongoDB.");
 }
 
+void snapshots_follow(struct snapshots *snapshots, mongoc_client_t *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    mongoc_collection_destroy(snapshots->collection); /* accepts NULL */
+    snapshots->collection =
+        mesh_snapshot_collection(client, snapshots->database, snapshots->timeout_ms);
+}
+
 struct snapshots *snapshots_new(const struct snapshots_options *options)
 {
     struct snapshots *snapshots = mesh_new(struct snapshots);
 
-    snapshots->collection =
-        mesh_snapshot_collection(options->client, options->database, options->timeout_ms);
+    snapshots->database = options->database;
+    snapshots->timeout_ms = options->timeout_ms;
+    snapshots_follow(snapshots, options->client);
     snapshots->settle = options->settle;
     snapshots->topics = options->topics;
     snapshots->topic_count = options->topic_count;

@@ -27,8 +27,8 @@ enum snapshots_outcome {
 };
 
 struct snapshots_options {
-    mongoc_client_t *client; /* kept, as is all but the name */
-    const char *database;    /* read only during the call */
+    mongoc_client_t *client; /* kept, as is all */
+    const char *database;    /* kept */
     uint32_t timeout_ms;     /* MongoDB's, for w:majority */
     uint64_t interval_ms;    /* 0: none are taken; those that are there are put back */
     struct settle *settle;
@@ -38,6 +38,9 @@ struct snapshots_options {
 
 /* Calls no server. The caller owns the result. */
 struct snapshots *snapshots_new(const struct snapshots_options *options);
+
+/* Goes on with another client, before the old one is gone; NULL: there is none. */
+void snapshots_follow(struct snapshots *snapshots, mongoc_client_t *client);
 
 /* Takes those that are due; with `all` every one that is ours to take. Failures are logged and
  * tried again when the next is due. Only while MongoDB answers. */

@@ -297,6 +297,23 @@ static void test_a_group_that_exists_is_joined(void **state)
     assert_int_equal(topic_partition(&test.topic, 0)->end, 1);
 }
 
+static void test_the_end_is_known_while_reading_is_paused(void **state)
+{
+    (void)state;
+    int64_t until_us = mesh_clock_mono_us() + JOIN_US_MAX;
+
+    produce(1);
+    collect(1);
+    member_set_paused(reader_member(test.reader), true);
+    produce(4);
+    while (topic_partition(&test.topic, 0)->end < 5 && mesh_clock_mono_us() < until_us) {
+        reader_serve(test.reader, 10);
+        member_see_ends(reader_member(test.reader));
+    }
+    assert_int_equal(topic_partition(&test.topic, 0)->end, 5);
+    assert_int_equal(topic_partition(&test.topic, 0)->next, 1);
+}
+
 /* Ends the reader, which commits six records, and opens another, to which the coordinator gives no
  * answer so many times. Four more records wait for it. */
 static void reopen_without_coordinator(size_t times)
@@ -418,6 +435,7 @@ int main(void)
         CASE(test_a_rewind_forgets_what_is_in_hand),
         CASE(test_entries_leave_the_batch_with_their_partition),
         CASE(test_a_group_that_exists_is_joined),
+        CASE(test_the_end_is_known_while_reading_is_paused),
         CASE(test_a_coordinator_that_moves_is_asked_again),
         CASE(test_without_a_coordinator_it_joins_anew),
         CASE(test_it_ends_with_records_in_hand),

@@ -127,13 +127,13 @@ static void test_one_round_trip_is_the_heartbeat_of_all_partitions(void **state)
     assert_int_equal(settle_partition(test.settle, second, &watermark), SETTLE_DONE);
     int64_t said_us = second->heartbeat_us;
     second->heartbeat_us -= 2000000;
-    settle_heartbeats(test.settle, &test.topic, 1);
+    settle_heartbeats(test.settle, &test.topic, 1, NULL);
     assert_true(second->heartbeat_us >= said_us);
 
     freeReplyObject(redisCommand(test.redis, "FLUSHALL"));
     test.partition->heartbeat_us -= 2000000;
     second->heartbeat_us -= 2000000;
-    settle_heartbeats(test.settle, &test.topic, 1);
+    settle_heartbeats(test.settle, &test.topic, 1, NULL);
     /* Nothing was counted of the second, so Redis has lost nothing of it. */
     assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_GAP);
     assert_int_equal(watermark, 0);
@@ -149,7 +149,7 @@ static void test_heartbeats_to_a_redis_that_is_away_do_no_harm(void **state)
     assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_DONE);
     test.partition->heartbeat_us -= 2000000;
     redis_fixture_kill(test.fixture);
-    settle_heartbeats(test.settle, &test.topic, 1);
+    settle_heartbeats(test.settle, &test.topic, 1, NULL);
     assert_int_equal(settle_partition(test.settle, test.partition, &watermark), SETTLE_AWAY);
     redis_fixture_start(test.fixture);
     /* It came back empty or not; whatever it knows is what we hear. */

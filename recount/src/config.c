@@ -15,18 +15,21 @@ static const struct mesh_option options[] = {
     /* variable          type         field                 default  min  max */
     {"KAFKA_BROKERS",    MESH_TEXT,   AT(kafka_brokers),    "127.0.0.1:9092", 3, 4096,
      "host:port, comma-separated."},
+    MESH_KAFKA_LOGIN_OPTIONS(AT(kafka_login)),
     {"KAFKA_GROUP_ID",   MESH_TEXT,   AT(kafka_group_id),   "tweetmesh-archive", 1, 255,
      "Consumer group of kafka-consumer; what it has committed is where counting stops."},
     {"KAFKA_MS_MAX",     MESH_UINT,   AT(kafka_ms_max),     "10000",  100, 600000,
      "How long Kafka may be silent while its log is read."},
     {"MEMORY_MB_MAX",    MESH_UINT,   AT(memory_mb_max),    "1024",   1,   1048576,
      "Megabytes for the ids of one stream (34 bytes each, for a moment 51)."},
+    MESH_MONGO_LOGIN_OPTIONS(AT(mongo_login)),
     {"MONGODB_DATABASE", MESH_TEXT,   AT(mongodb_database), "tweetmesh", 1, 63,
      "Database of the archive."},
     {"MONGODB_MS_MAX",   MESH_UINT,   AT(mongodb_ms_max),   "300000", 100, 3600000,
      "How long MongoDB may take for one answer, unless the URI says so."},
     {"MONGODB_URI",      MESH_SECRET, AT(mongodb_uri),      "mongodb://127.0.0.1:27017", 10, 4096,
      "Where MongoDB is."},
+    MESH_REDIS_LOGIN_OPTIONS(AT(redis_login)),
     {"REDIS_MS_MAX",     MESH_UINT,   AT(redis_ms_max),     "5000",   10,  600000,
      "How long Redis may take to be reached and to answer."},
     {"REDIS_URL",        MESH_SECRET, AT(redis_url),        "redis://127.0.0.1:6379/0", 8, 4096,
@@ -40,8 +43,9 @@ static void check(const void *settings, struct mesh_buffer *problems)
 {
     const struct config *config = settings;
 
-    mesh_mongo_uri_check(config->mongodb_uri, problems);
-    mesh_redis_url_check(config->redis_url, problems);
+    mesh_kafka_login_check(&config->kafka_login, problems);
+    mesh_mongo_login_check(&config->mongo_login, config->mongodb_uri, problems);
+    mesh_redis_login_check(&config->redis_login, config->redis_url, problems);
 }
 
 const struct mesh_config_spec config_spec = {

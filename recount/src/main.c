@@ -80,6 +80,9 @@ int main(int argc, char **argv)
         mesh_config_done(&config_spec, &config);
         return EXIT_FAILED;
     }
+    mesh_kafka_login_use(&config.kafka_login);
+    mesh_mongo_login_use(&config.mongo_login);
+    mesh_redis_login_use(&config.redis_login);
     FILE *file = one_shot_output();
     if (file != NULL) {
         mesh_log_start("recount", MESH_LOG_ERROR);

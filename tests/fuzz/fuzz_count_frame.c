@@ -26,6 +26,11 @@ static void frame_must_be_sound(const struct frame *frame)
         }
     }
     must(events == frame->events && events + frame->unknown <= frame->count);
+    must(frame->trace_count <= FRAME_TRACES_MAX);
+    for (size_t i = 0; i < frame->trace_count; i++) {
+        must(frame->traces[i].index < frame->count);
+        must(frame->groups[frame->traces[i].index] != MESH_GROUP_HOLE);
+    }
 }
 
 static void queue_must_keep(const struct frame *frame)
@@ -38,6 +43,7 @@ static void queue_must_keep(const struct frame *frame)
     must(window != NULL && window->next == NULL);
     must(window->first_offset == frame->first_offset && window->count == frame->count);
     must(memcmp(window->groups, frame->groups, frame->count) == 0);
+    must(window->trace_count <= WINDOW_TRACES_MAX && window->trace_count >= frame->trace_count);
     windows_give_back(windows, window);
     windows_free(windows);
 }

@@ -55,7 +55,7 @@ def test_the_live_page_and_what_it_needs_are_served(shared_mesh: Tested) -> None
     page = client.get("/")
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
-    needed = re.findall(r'(?:src|href)="([^":]+)"', page.body.decode())
+    needed = re.findall(r'(?:src|href)="([^":#]+)"', page.body.decode())
     assert needed, "the page has neither script nor style"
     parts = [client.get("/" + name.lstrip("./")) for name in needed]
     assert [part.status for part in parts] == [200] * len(parts)

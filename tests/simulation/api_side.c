@@ -63,7 +63,7 @@ static struct api *starting; /* for link_new() */
 
 /* ---- the stream ---- */
 
-struct link *link_new(const char *target, const struct link_handler *handler,
+struct link *link_new(const struct rpc_target *target, const struct link_handler *handler,
                       struct mesh_error *err)
 {
     struct link *link = mesh_new(struct link);
@@ -217,7 +217,7 @@ struct api *api_start(struct pod *pod, struct process *process)
     api->hints.queue = hint_queue_new(side_streams, HINT_LEN_MAX);
     api->hints.process = process;
     starting = api;
-    api->publish = publish_new(&(struct publish_options){.target = "simulated",
+    api->publish = publish_new(&(struct publish_options){.target.address = "simulated",
                                                          .down_ms_max = DOWN_MS_MAX,
                                                          .reply_ms_max = REPLY_MS_MAX},
                                &err);

@@ -147,6 +147,13 @@ redisReply *redis_store_command(size_t argc, const struct mesh_bytes *argv)
         }
         return redis_reply_new(REDIS_REPLY_INTEGER);
     }
+    if (mesh_bytes_equal_text(argv[0], "HDEL")) {
+        redis_hash_write();
+        for (size_t i = 2; i < argc; i++) {
+            redis_hash_set(argv[1], argv[i], (struct mesh_bytes){0});
+        }
+        return redis_reply_new(REDIS_REPLY_INTEGER);
+    }
     if (mesh_bytes_equal_text(argv[0], "EXPIRE") || mesh_bytes_equal_text(argv[0], "PERSIST")) {
         return redis_reply_new(REDIS_REPLY_INTEGER);
     }

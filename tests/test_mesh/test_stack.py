@@ -13,7 +13,7 @@ from pathlib import Path
 import pymongo
 import pytest
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from stack import Mesh, Options, Redis, StackError
 from stack.component import Home
@@ -73,7 +73,12 @@ def test_kafka_keeps_records_over_kill(servers: Mesh) -> None:
     assert not accepts(port)
     servers.kafka.start()
     consumer = Consumer({"bootstrap.servers": servers.kafka.url, "group.id": "t"})
-    assert consumer.get_watermark_offsets(TopicPartition("kept", 0), timeout=20) == (0, 1)
+    for _ in poll_until(20):  # it answers before it leads
+        try:
+            assert consumer.get_watermark_offsets(TopicPartition("kept", 0), timeout=20) == (0, 1)
+            break
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
     consumer.close()
 
 

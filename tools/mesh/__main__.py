@@ -28,6 +28,10 @@ def add_demo(commands) -> None:
     demo.add_argument("--users", type=int, default=10, metavar="N", help="Locust users (default: 10)")
     demo.add_argument("--requests", type=int, default=10_000, metavar="N", help="requests in total (default: 10,000)")
     demo.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    demo.add_argument("--chaos", action="store_true", help="kill our own programs at random under load, tell each kill")
+    demo.add_argument("--minutes", type=float, default=1, metavar="M", help="with --chaos: how long (default: 1)")
+    demo.add_argument("--seed", type=int, metavar="N", help="with --chaos: which kills (default: new ones)")
+    add_name(demo)
     demo.set_defaults(module="demo", function="demo")
 
 
@@ -80,6 +84,48 @@ def add_bench(commands) -> None:
     bench.set_defaults(module="bench", function="bench")
 
 
+def add_energy(commands) -> None:
+    energy = commands.add_parser("energy", help="joules and gCO2e per million events, of each program, during a load")
+    energy.description = (
+        "Runs a load on the running mesh, or on one of its own, and says what it cost. Joules come from the Kepler of "
+        "$KEPLER_URL (label measured); else from a kepler program ($KEPLER, or in PATH), started on a meter made of "
+        "files (label fake); else they are estimated as CPU seconds x W per vCPU x PUE (label modelled)."
+    )
+    energy.add_argument("--seconds", type=int, default=20, metavar="N", help="length of the load (default: 20)")
+    energy.add_argument("--events", type=int, metavar="N", help="send N events by Locust instead")
+    energy.add_argument("--connections", type=int, default=64, metavar="N", help="with --seconds (default: 64)")
+    energy.add_argument("--users", type=int, default=10, metavar="N", help="with --events (default: 10)")
+    add_only(energy, "count these programs only (api, kafka …)")
+    energy.add_argument(
+        "--region", default="us-central1", help="Google Cloud region of the grid (default: us-central1)"
+    )
+    energy.add_argument("--regions", action="store_true", help="list the regions, and run nothing")
+    energy.add_argument("--watts-per-vcpu", type=float, metavar="W", help="of a busy vCPU, for the estimate")
+    energy.add_argument("--pue", type=float, metavar="X", help="power usage effectiveness of the data centre")
+    energy.add_argument("--embodied", type=float, metavar="G", help="M of the SCI: gCO2e per 1,000 events (default: 0)")
+    energy.add_argument("--fake-meter", action="store_true", help="the Kepler of KEPLER_URL has no real meter")
+    energy.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    energy.add_argument("--jvm-defaults", action="store_true", help="Kafka with G1 and C2 (for a mesh of its own)")
+    add_name(energy)
+    energy.set_defaults(module="energy", function="energy")
+
+
+def add_dashboards(commands) -> None:
+    boards = commands.add_parser("dashboards", help="execute every panel of the Grafana dashboards, and draw pictures")
+    boards.add_argument("--seconds", type=int, default=330, metavar="N", help="of load (rules look back 300)")
+    boards.add_argument("--preset", default="release", help="which build to run (default: release)")
+    pictures = Path("docs/pictures")
+    boards.add_argument("--pictures", type=Path, default=pictures, metavar="FOLDER", help=f"default: {pictures}")
+    boards.set_defaults(module="dashboards", function="dashboards")
+
+
+def add_screenshots(commands) -> None:
+    screenshots = commands.add_parser("screenshots", help="take the documentation's pictures of the live page anew")
+    screenshots.add_argument("--seconds", type=int, default=60, metavar="N", help="load before them (default: 60)")
+    screenshots.add_argument("--folder", type=Path, metavar="DIR", help="where to put them (default: docs/pictures)")
+    screenshots.set_defaults(module="screenshots", function="screenshots")
+
+
 def add_name(parser) -> None:
     parser.add_argument("--name", default="default", help="which mesh, if you run several (default: default)")
 
@@ -121,6 +167,23 @@ def add_build(commands) -> None:
     shell.set_defaults(module="build", function="shell_command")
 
 
+def add_images(commands) -> None:
+    images = commands.add_parser(
+        "images", help="build the container images (as root, without Docker) and print their sizes"
+    )
+    add_only(images, "programs")
+    images.add_argument("--fresh", action="store_true", help="keep nothing of earlier builds: newest packages")
+    images.add_argument("--save", type=Path, metavar="FOLDER", help="write an OCI archive of each here, too")
+    images.set_defaults(module="images", function="images_command")
+
+
+def add_manuals(commands) -> None:
+    manuals = commands.add_parser("manuals", help="make PDF files of docs/manuals, in build/manuals")
+    add_only(manuals, "manuals (technical, user …)")
+    manuals.add_argument("--folder", type=Path, metavar="DIR", help="where to put them (default: build/manuals)")
+    manuals.set_defaults(module="manuals", function="manuals")
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./mesh",
@@ -129,7 +192,20 @@ def parse(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="SUBCOMMAND", dest="subcommand", required=True)
-    for add in (add_demo, add_test, add_running, add_load, add_bench, add_chaos, add_build):
+    for add in (
+        add_demo,
+        add_test,
+        add_running,
+        add_load,
+        add_energy,
+        add_bench,
+        add_dashboards,
+        add_chaos,
+        add_screenshots,
+        add_build,
+        add_images,
+        add_manuals,
+    ):
         add(commands)
     ours, extra = words, []
     if "--" in words:

@@ -43,6 +43,17 @@ def build_quietly(preset: str, targets: Sequence[str] = PROGRAMS) -> Path:
     return build_folder(preset)
 
 
+def binaries(preset: str) -> Path:
+    """Where the programs to run are: what $TWEETMESH_BUILD names, else this preset's folder."""
+    given = os.environ.get("TWEETMESH_BUILD")
+    return (PROJECT / given).resolve() if given else build_folder(preset)
+
+
+def given_or_built(preset: str) -> Path:
+    """The same folder, whose programs are built first if it is the preset's. Any thread."""
+    return binaries(preset) if os.environ.get("TWEETMESH_BUILD") else build_quietly(preset)
+
+
 def build_command(arguments: Namespace) -> int:
     for command in build_commands(arguments.preset):
         code = subprocess.run(command, cwd=PROJECT, check=False).returncode

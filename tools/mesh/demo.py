@@ -16,7 +16,7 @@ import redis
 from stack.cache import abort_steps, say
 from stack.mesh import PROJECT, Mesh, Options
 from stack.process import Process, StackError, log_tail
-from tools.mesh.build import build_folder, build_quietly
+from tools.mesh.build import binaries, given_or_built
 from tools.mesh.running import print_addresses
 
 LOAD_SECONDS_MAX = 3600
@@ -24,10 +24,15 @@ AUDIT_WAIT_SECONDS = 60
 GROUPS_SHOWN = 5
 
 
+def demo_folder(name: str) -> Path:
+    """Of its own, for a demo begins by forgetting the last one."""
+    return PROJECT / ".mesh" / ("demo" if name == "default" else f"demo-{name}")
+
+
 def start(mesh: Mesh) -> None:
     """Builds beside starting the servers, then starts the programs."""
     with ThreadPoolExecutor(1) as pool:
-        built = pool.submit(build_quietly, "release")
+        built = pool.submit(given_or_built, "release")
         try:
             mesh.start_servers()
             say(f"Kafka, Redis and {getattr(mesh.mongo, 'product', 'MongoDB')} are ready")
@@ -92,6 +97,10 @@ def top_groups(mesh: Mesh) -> list[tuple[str, str, int]]:
     return rows
 
 
+def top_groups_line(groups: list[tuple[str, str, int]]) -> str:
+    return "  most tweets            " + ", ".join(f"{group} {count:,}" for _, group, count in groups)
+
+
 def audit_lines(audit: dict) -> list[str]:
     lines = []
     for name, stream in audit.get("streams", {}).items():
@@ -113,7 +122,7 @@ def report(mesh: Mesh, summary: dict, audit: dict, arguments: Namespace) -> dict
     print("  latency                p50 {p50_ms:g} ms, p95 {p95_ms:g} ms, p99 {p99_ms:g} ms".format(**summary))
     for line in audit_lines(audit):
         print(f"  audit                  {line}")
-    print("  most tweets            " + ", ".join(f"{group} {count:,}" for _, group, count in groups))
+    print(top_groups_line(groups))
     names = ("requests", "failures", "requests_per_s", "p50_ms", "p95_ms", "p99_ms")
     figures = {name: summary[name] for name in names}
     figures |= {"audit": audit, "groups": [{"stream": s, "group": g, "count": c} for s, g, c in groups]}
@@ -122,12 +131,17 @@ def report(mesh: Mesh, summary: dict, audit: dict, arguments: Namespace) -> dict
     return figures
 
 
+def live_page_line(mesh: Mesh, label: str = "live page") -> str:
+    return f"  {label:<22} {mesh.live_url}"
+
+
 def stay(mesh: Mesh) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C. The last line names the live page."""
     try:
         print_addresses(mesh)
         print(f"  {'Locust with its page':<22} ./mesh shell locust -f locust/locustfile.py --host {mesh.api_url}")
-        print(f"  {'end':<22} Ctrl-C", flush=True)
+        print(f"  {'end':<22} Ctrl-C\n")
+        print(live_page_line(mesh, "watch it live"), flush=True)
         while True:
             signal.pause()
     except KeyboardInterrupt:
@@ -135,9 +149,12 @@ def stay(mesh: Mesh) -> None:
 
 
 def demo(arguments: Namespace) -> int:
-    folder: Path = PROJECT / ".mesh/demo"
+    if arguments.chaos:
+        from tools.mesh.demo_chaos import demo_chaos  # which uses what is above
+
+        return demo_chaos(arguments)
     external = Options.external_from_environment()
-    mesh = Mesh(folder, Options(build=build_folder("release"), external=external, usual_ports=True))
+    mesh = Mesh(demo_folder(arguments.name), Options(build=binaries("release"), external=external, usual_ports=True))
     mesh.erase()
     try:
         start(mesh)
@@ -146,7 +163,9 @@ def demo(arguments: Namespace) -> int:
         report(mesh, summary, audit, arguments)
         good = locust_code == 0 and audit_code == 0 and summary["failures"] == 0
         print(f"\n  {'all is well' if good else 'NOT WELL, see above'}; logs in {mesh.folder}/logs/\n", flush=True)
-        if not arguments.exit:
+        if arguments.exit:
+            print(live_page_line(mesh, "live page (was)"), flush=True)
+        else:
             stay(mesh)
     finally:
         mesh.stop()

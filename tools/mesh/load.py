@@ -15,7 +15,7 @@ from stack.cache import say
 from stack.component import External
 from stack.mesh import PROJECT, Mesh, Options
 from stack.process import StackError, cpu_seconds, poll_until
-from tools.mesh.build import build_quietly
+from tools.mesh.build import given_or_built
 from tools.mesh.demo import audit_lines, run_audit
 from tools.mesh.running import running_mesh
 
@@ -98,17 +98,17 @@ def print_table(runs: list[dict]) -> None:
 
 
 @contextmanager
-def mesh_for_load(arguments: Namespace):
-    """The running mesh, or one that lives as long as the measuring."""
+def mesh_for_load(arguments: Namespace, folder: str = "load"):
+    """The running mesh, or one of its own that lives in this folder as long as the measuring."""
     if mesh := running_mesh(arguments.name):
         yield mesh
         return
     options = Options(
-        build=build_quietly("release"),
+        build=given_or_built("release"),
         jvm_defaults=arguments.jvm_defaults,
         external=Options.external_from_environment(),
     )
-    mesh = Mesh(PROJECT / ".mesh/load", options)
+    mesh = Mesh(PROJECT / ".mesh" / folder, options)
     mesh.erase()
     with mesh:
         yield mesh

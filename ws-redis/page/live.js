@@ -1,104 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live page: shows what comes over live.v1, says when it does not, and connects again.
-"use strict";
+// The live page: shows what comes over live.v1, and says since when nothing does.
 
-const TOP = 15;              // groups shown as bars
-const SILENCE_MS_MAX = 5000; // a message comes at least once a second
-const WAIT_MS_MIN = 500;
-const WAIT_MS_MAX = 10000;
+import {Connection} from "./connection.js";
+import {showPrograms} from "./programs.js";
+import {Stream} from "./stream.js";
+import {count, put, rate, time} from "./text.js";
 
-const number = new Intl.NumberFormat("en");
+const SPOKEN_MS = 30000; // between two summaries for screen readers
+
 const status = document.getElementById("status");
-const sections = new Map(); // by name of stream
-let socket = null;
-let wait = WAIT_MS_MIN;
-let silence = 0;
+const pause = document.getElementById("pause");
+const streams = new Map(); // by name
+let histories = {}; // of streams that were not shown yet
+let newest = null; // the message that is or will be shown
+let drawn = false; // whether a frame is asked for
+let paused = false;
+let connected = false;
+let liveAt = null; // when the numbers were last live
+let spokenAt = Date.now();
 
-function say(state, text) {
-  if (status.textContent !== text) {
-    status.textContent = text;
+function say() {
+  const since = liveAt === null ? "" : ` since ${time(liveAt)}`;
+  let state = "wait";
+  let text = liveAt === null ? "Connecting…" : `Not live${since}: connecting again`;
+  if (paused) {
+    text = `Paused${since}`;
+  } else if (connected && newest !== null && newest.live) {
+    state = "live";
+    text = "Live";
+  } else if (connected && newest !== null) {
+    text = `Not live${since}: Redis does not answer`;
   }
+  put(status, text);
   status.dataset.state = state;
-  document.body.classList.toggle("stale", state !== "live");
+  document.body.dataset.state = state;
 }
 
-function sectionOf(stream) {
-  let section = sections.get(stream.stream);
-  if (!section) {
-    section = document.getElementById("stream").content.firstElementChild.cloneNode(true);
-    section.querySelector("h2").textContent = stream.title;
-    section.querySelector("h3").textContent = stream.count_by ? "Top by " + stream.count_by : "Count";
-    document.getElementById("streams").append(section);
-    sections.set(stream.stream, section);
+function streamOf(message) {
+  let stream = streams.get(message.stream);
+  if (!stream) {
+    stream = new Stream(document.getElementById("stream"), message);
+    streams.set(message.stream, stream);
+    document.getElementById("streams").append(stream.element);
+    const link = document.createElement("a");
+    link.href = `#${stream.element.id}`;
+    link.textContent = message.title;
+    const item = document.createElement("li");
+    item.append(link);
+    const nav = document.getElementById("streams-nav");
+    nav.firstElementChild.append(item);
+    nav.hidden = streams.size < 2;
+    document.getElementById("credit").hidden &&= !stream.mapped;
   }
-  return section;
+  if (histories[message.stream]) {
+    stream.history(histories[message.stream]);
+    delete histories[message.stream];
+  }
+  return stream;
 }
 
-function rowOf(list, index) {
-  let row = list.children[index];
-  if (!row) {
-    row = document.createElement("li");
-    row.append(document.createElement("span"), document.createElement("div"), document.createElement("b"));
-    row.children[1].append(document.createElement("i"));
-    list.append(row);
+// For those who listen, not at every change.
+function speak() {
+  if (newest === null || Date.now() - spokenAt < SPOKEN_MS) {
+    return;
   }
-  return row;
+  spokenAt = Date.now();
+  put(document.getElementById("spoken"), newest.streams.map((stream) =>
+    `${stream.title}: ${count(stream.total)} counted, ${rate(stream.rate)} per second.`).join(" "));
 }
 
-function showBars(section, groups) {
-  const top = Object.entries(groups).filter(([, count]) => count > 0)
-    .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, TOP);
-  const list = section.querySelector(".bars");
-  top.forEach(([name, count], index) => {
-    const row = rowOf(list, index);
-    row.children[0].textContent = name;
-    row.children[0].title = name;
-    row.children[1].firstChild.style.width = (100 * count / top[0][1]) + "%";
-    row.children[2].textContent = number.format(count);
-  });
-  while (list.children.length > top.length) {
-    list.lastChild.remove();
+function draw() {
+  drawn = false;
+  if (paused || newest === null) {
+    return;
   }
-  section.querySelector(".empty").hidden = top.length > 0;
+  const now = Date.parse(newest.time);
+  for (const message of newest.streams) {
+    streamOf(message).show(message, now);
+  }
+  showPrograms(document.getElementById("programs"), newest.programs, now);
+  put(document.getElementById("time"), `As of ${time(Date.parse(newest.as_of ?? newest.time))}`);
+  speak();
 }
 
-function show(message) {
-  for (const stream of message.streams) {
-    const section = sectionOf(stream);
-    for (const field of ["total", "rate", "unsettled"]) {
-      section.querySelector(`[data-field="${field}"]`).textContent = number.format(stream[field]);
-    }
-    showBars(section, stream.groups);
+function drawSoon() {
+  if (!drawn) {
+    drawn = true;
+    requestAnimationFrame(draw);
   }
-  document.getElementById("time").textContent = "As of " + new Date(message.time).toLocaleTimeString();
-  if (message.live) {
-    say("live", "Live");
+}
+
+function onMessage(message) {
+  if (message.history) {
+    histories = message.history;
   } else {
-    say("wait", "Not live: Redis does not answer");
+    newest = message;
+    if (message.live && !paused) {
+      liveAt = Date.now();
+    } else if (message.as_of && liveAt === null) {
+      liveAt = Date.parse(message.as_of);
+    }
   }
+  say();
+  drawSoon();
 }
 
-function listen() {
-  clearTimeout(silence);
-  silence = setTimeout(() => socket && socket.close(), SILENCE_MS_MAX);
-}
+pause.addEventListener("click", () => {
+  paused = !paused;
+  pause.setAttribute("aria-pressed", paused);
+  say();
+  drawSoon();
+});
 
-function connect() {
-  const address = new URL("./", location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  socket = new WebSocket(address, "live.v1");
-  listen();
-  socket.onmessage = (event) => {
-    wait = WAIT_MS_MIN;
-    listen();
-    show(JSON.parse(event.data));
-  };
-  socket.onclose = () => {
-    clearTimeout(silence);
-    say("wait", "Not live: connecting again…");
-    setTimeout(connect, wait * (0.5 + Math.random() / 2));
-    wait = Math.min(2 * wait, WAIT_MS_MAX);
-  };
-}
-
-connect();
+new Connection({
+  onMessage,
+  onOpen: () => {
+    connected = true;
+    newest = null; // what was before the break does not count as live
+  },
+  onLost: () => {
+    connected = false;
+    say();
+  },
+});

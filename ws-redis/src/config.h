@@ -7,6 +7,9 @@
 
 #include "mesh/config.h"
 #include "mesh/log.h"
+#include "mesh/redis.h"
+#include "mesh/spans.h"
+#include "mesh/tls.h"
 
 #include <stdint.h>
 
@@ -17,10 +20,15 @@ struct config {
     enum mesh_log_level log_level;
     char *ops_host;
     uint64_t ops_port;
+    struct mesh_spans_config spans;
     uint64_t queue_len_max;
+    uint64_t recent_events_max;
+    struct mesh_redis_login redis_login;
     uint64_t redis_ms_max;
     char *redis_url;
     char *streams_dir;
+    uint64_t update_ms_min;
+    struct mesh_tls_files tls; /* no .cert: plain */
     uint64_t viewer_ms_max;
     uint64_t viewers_max;
     char *ws_host;

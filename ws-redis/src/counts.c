@@ -6,6 +6,7 @@
 #include "mesh/failpoint.h"
 #include "mesh/log.h"
 #include "mesh/metrics.h"
+#include "mesh/spans.h"
 #include "redis_calls.h"
 #include "windows.h"
 
@@ -23,6 +24,8 @@
 struct counts {
     size_t stream_count;
     struct live *live;
+    redis_calls_look_fn *look;
+    void *look_arg;
     pthread_t thread;
     bool started;
 
@@ -95,6 +98,9 @@ enum frame_result counts_offer(struct counts *counts, struct mesh_bytes frame)
         return result;
     }
     mesh_metric_add(counts->hint_events, counts->frame.events);
+    if (!mesh_spans_enabled()) {
+        counts->frame.trace_count = 0; /* nobody would look at them */
+    }
     (void)pthread_mutex_lock(&counts->lock);
     const bool was_empty = windows_len(counts->windows) == 0;
     const size_t dropped = windows_add(counts->windows, &counts->frame);
@@ -107,9 +113,9 @@ enum frame_result counts_offer(struct counts *counts, struct mesh_bytes frame)
     return result;
 }
 
-size_t counts_offered(const struct counts *counts)
+const struct frame *counts_offered(const struct counts *counts)
 {
-    return counts->frame.events;
+    return &counts->frame;
 }
 
 /* ---- the Redis thread ---- */
@@ -167,8 +173,8 @@ static void note_away(struct counts *counts, const struct mesh_error *err)
     if (!counts->told_away) {
         counts->told_away = true;
         mesh_log_warn("redis_away", err);
-        live_publish(counts->live, false);
     }
+    live_publish(counts->live, false); /* again and again: viewers must hear something */
 }
 
 static void note_answer(struct counts *counts)
@@ -215,8 +221,10 @@ static bool show(struct counts *counts, struct mesh_error *err)
     memset(counts->dirty, 0, counts->stream_count * sizeof(bool));
     counts->any_dirty = false;
     counts->shown_us = now_us;
-    live_publish(counts->live, true);
-    return true;
+    const bool looked = counts->look == NULL ||
+                        redis_calls_look(counts->calls, counts->look, counts->look_arg, err);
+    live_publish(counts->live, looked);
+    return looked;
 }
 
 static void *run(void *arg)
@@ -252,6 +260,8 @@ struct counts *counts_new(const struct counts_options *options, struct mesh_erro
 
     counts->stream_count = mesh_streams_count(options->streams);
     counts->live = options->live;
+    counts->look = options->look;
+    counts->look_arg = options->look_arg;
     counts->reader = frame_reader_new(options->streams);
     counts->windows = windows_new(counts->stream_count, options->queue_len_max);
     counts->calls = redis_calls_new(&(struct redis_calls_options){

@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "live.h"
 #include "mesh/error.h"
+#include "redis_calls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,8 @@ struct counts_options {
     size_t queue_len_max;               /* windows */
     const struct mesh_streams *streams; /* kept */
     struct live *live;                  /* kept */
+    redis_calls_look_fn *look;          /* runs after each show; NULL: nothing */
+    void *look_arg;                     /* kept */
 };
 
 /* Starts the thread without waiting for Redis. The caller owns the result. NULL on failure, with
@@ -37,8 +40,8 @@ struct counts *counts_new(const struct counts_options *options, struct mesh_erro
 
 /* Takes one frame as it came; never blocks. What is not good is counted and forgotten. */
 enum frame_result counts_offer(struct counts *counts, struct mesh_bytes frame);
-/* Events in the last frame offered, which was good. On the same thread. */
-size_t counts_offered(const struct counts *counts);
+/* The last frame offered, as far as its result says. On the same thread. */
+const struct frame *counts_offered(const struct counts *counts);
 
 /* Whether Redis answered within the last 2 s; a mesh_ready_fn. */
 bool counts_ready(void *counts, struct mesh_buffer *reason);

@@ -114,6 +114,61 @@ static bool read_groups(const Tweetmesh__V1__CountFrame *message, const uint8_t 
     return true;
 }
 
+static bool is_id(const ProtobufCBinaryData *bytes, size_t size)
+{
+    size_t i = 0;
+    while (i < bytes->len && bytes->data[i] == 0) {
+        i++;
+    }
+    return bytes->len == size && i < size;
+}
+
+/* A trace is for spans only: one that makes no sense is left out, and the hint counts. */
+static void read_traces(const Tweetmesh__V1__CountFrame *message, struct frame *out)
+{
+    for (size_t i = 0; i < message->n_traces && out->trace_count < FRAME_TRACES_MAX; i++) {
+        const Tweetmesh__V1__HintTrace *from = message->traces[i];
+        if (from->index >= out->count || out->groups[from->index] == MESH_GROUP_HOLE ||
+            !is_id(&from->trace_id, MESH_TRACE_ID_SIZE) ||
+            !is_id(&from->span_id, MESH_SPAN_ID_SIZE)) {
+            continue;
+        }
+        struct frame_trace *trace = &out->traces[out->trace_count++];
+        trace->index = from->index;
+        memcpy(trace->send.trace_id, from->trace_id.data, MESH_TRACE_ID_SIZE);
+        memcpy(trace->send.span_id, from->span_id.data, MESH_SPAN_ID_SIZE);
+        trace->send.flags = MESH_TRACE_SAMPLED;
+    }
+}
+
+static bool read_word(const char *text, char out[static MESH_HEALTH_NAME_BYTES_MAX + 1])
+{
+    const struct mesh_bytes word = mesh_bytes_of_text(text);
+    if (!mesh_health_is_name(word)) {
+        return false;
+    }
+    memcpy(out, text, word.size + 1);
+    return true;
+}
+
+static enum frame_result read_programs(const Tweetmesh__V1__CountFrame *message, struct frame *out)
+{
+    if (message->n_programs > FRAME_PROGRAMS_MAX) {
+        return FRAME_INVALID;
+    }
+    for (size_t i = 0; i < message->n_programs; i++) {
+        const Tweetmesh__V1__ProgramHealth *health = message->programs[i];
+        struct frame_program *program = &out->programs[i];
+        if (!read_word(health->program, program->name) ||
+            !read_word(health->instance, program->instance)) {
+            return FRAME_INVALID;
+        }
+        program->ready = health->ready;
+    }
+    out->program_count = message->n_programs;
+    return FRAME_HEALTH;
+}
+
 static enum frame_result read_message(const struct frame_reader *reader,
                                       const Tweetmesh__V1__CountFrame *message, struct frame *out)
 {
@@ -126,7 +181,8 @@ static enum frame_result read_message(const struct frame_reader *reader,
         index++;
     }
     if (index == count) {
-        return FRAME_NO_STREAM;
+        return message->stream[0] == '\0' && message->n_programs > 0 ? read_programs(message, out)
+                                                                     : FRAME_NO_STREAM;
     }
     if (message->partition >= MESH_COUNTERS_PARTITION_COUNT_MAX || message->groups.len == 0 ||
         message->groups.len > MESH_COUNTERS_RANGE_MAX ||
@@ -140,7 +196,14 @@ static enum frame_result read_message(const struct frame_reader *reader,
     out->first_offset = message->first_offset;
     out->count = message->groups.len;
     out->accepted_at = message->accepted_at <= INT64_MAX ? (int64_t)message->accepted_at : 0;
-    return read_groups(message, groups, out) ? FRAME_GOOD : FRAME_INVALID;
+    if (!read_groups(message, groups, out)) {
+        return FRAME_INVALID;
+    }
+    out->trace_count = 0;
+    if (message->n_traces > 0) {
+        read_traces(message, out);
+    }
+    return FRAME_GOOD;
 }
 
 enum frame_result frame_read(struct frame_reader *reader, struct mesh_bytes bytes,

@@ -9,8 +9,11 @@
 
 #include "mesh/bytes.h"
 #include "mesh/counters.h"
+#include "mesh/health.h"
 #include "mesh/stream.h"
+#include "mesh/trace.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +23,7 @@
 /* X(name, label of tweetmesh_frames_total) */
 #define FRAME_RESULTS(X)                                                                           \
     X(FRAME_GOOD, "good")                                                                          \
+    X(FRAME_HEALTH, "health")                                                                      \
     X(FRAME_MALFORMED, "malformed")                                                                \
     X(FRAME_NO_STREAM, "unknown_stream")                                                           \
     X(FRAME_INVALID, "invalid")
@@ -29,6 +33,23 @@ enum frame_result {
     FRAME_RESULTS(X)
 #undef X
         FRAME_RESULT_COUNT
+};
+
+#define FRAME_PROGRAMS_MAX 8
+
+/* What a feeder says of a program, in a frame without a stream. */
+struct frame_program {
+    char name[MESH_HEALTH_NAME_BYTES_MAX + 1];
+    char instance[MESH_HEALTH_NAME_BYTES_MAX + 1];
+    bool ready;
+};
+
+#define FRAME_TRACES_MAX 64 /* further ones are ignored */
+
+/* A sampled event of the frame. */
+struct frame_trace {
+    uint32_t index; /* in groups, of an event that counts */
+    struct mesh_trace_context send;
 };
 
 struct frame {
@@ -41,6 +62,10 @@ struct frame {
     size_t unknown;      /* events left out because the stream does not know their group */
     int64_t accepted_at; /* wall clock, milliseconds; 0: not told */
     uint8_t groups[MESH_COUNTERS_RANGE_MAX]; /* index of the stream's group, or HOLE */
+    struct frame_program programs[FRAME_PROGRAMS_MAX];
+    size_t program_count;
+    struct frame_trace traces[FRAME_TRACES_MAX];
+    size_t trace_count; /* of those that are well-formed */
 };
 
 struct frame_reader;
@@ -50,7 +75,8 @@ struct frame_reader *frame_reader_new(const struct mesh_streams *streams);
 /* Accepts NULL. */
 void frame_reader_free(struct frame_reader *reader);
 
-/* *out is filled when the result is FRAME_GOOD, and undefined otherwise. MALFORMED is no protobuf
+/* *out is filled when the result is FRAME_GOOD; when it is FRAME_HEALTH, only programs and
+ * program_count; undefined otherwise. MALFORMED is no protobuf
  * CountFrame at all; INVALID is one that breaks a limit. */
 enum frame_result frame_read(struct frame_reader *reader, struct mesh_bytes bytes,
                              struct frame *out);

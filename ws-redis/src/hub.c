@@ -2,6 +2,7 @@
 #include "hub.h"
 
 #include "hub_state.h"
+#include "hub_tls.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "process.h"
@@ -63,6 +64,7 @@ static bool context_new(struct hub *hub, const struct hub_options *options, stru
         .pt_serv_buf_size = RECEIVE_BYTES,
     };
 
+    hub_tls_fill(hub, &info);
     if (!process_allow_descriptors(descriptors, err)) {
         return false;
     }
@@ -128,9 +130,12 @@ struct hub *hub_new(const struct hub_options *options, struct mesh_error *err)
 
     hub->counts = options->counts;
     hub->live = options->live;
+    hub->health = options->health;
+    hub->tls = options->tls;
     hub->feeders_max = options->feeders_max;
     hub->viewers_max = options->viewers_max;
     hub->viewer_us_max = options->viewer_ms_max * INT64_C(1000);
+    hub->update_us_min = options->update_ms_min * INT64_C(1000);
     hub->page = page_new();
     (void)pthread_mutex_init(&hub->lock, NULL);
     (void)pthread_condattr_init(&attributes);
@@ -206,10 +211,12 @@ void hub_free(struct hub *hub, uint32_t ms_max)
         (void)pthread_join(hub->thread, NULL);
     }
     if (hub->context != NULL) {
+        lws_sul_cancel(&hub->later);
         lws_context_destroy(hub->context);
     }
     page_free(hub->page);
     mesh_buffer_done(&hub->message);
+    mesh_buffer_done(&hub->history);
     (void)pthread_cond_destroy(&hub->changed);
     (void)pthread_mutex_destroy(&hub->lock);
     free(hub);

@@ -11,8 +11,10 @@
 #define HUB_H
 
 #include "counts.h"
+#include "health.h"
 #include "live.h"
 #include "mesh/error.h"
+#include "mesh/tls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,19 +22,25 @@
 struct hub;
 
 struct hub_options {
-    const char *host; /* numeric; read during hub_new() */
-    uint16_t port;    /* 0: any free one */
+    const char *host;                 /* numeric; read during hub_new() */
+    uint16_t port;                    /* 0: any free one */
+    const struct mesh_tls_files *tls; /* kept; NULL or without .cert: plain */
     uint32_t feeders_max;
     uint32_t viewers_max;
     uint32_t viewer_ms_max; /* without taking a message that waits */
+    uint32_t update_ms_min; /* between two messages to a viewer; more where viewers are many */
     struct counts *counts;  /* kept */
     struct live *live;      /* kept */
+    struct health *health;  /* hears of other programs; kept; NULL: nobody */
 };
 
 /* Listens. The caller owns the result. NULL on failure, with *err filled in. */
 MESH_MUST_CHECK
 struct hub *hub_new(const struct hub_options *options, struct mesh_error *err);
 uint16_t hub_port(const struct hub *hub);
+/* The files of options.tls have changed: new connections have what is in them. Any thread; the
+ * change itself is done on ours. */
+bool hub_certificate_changed(void *hub, struct mesh_error *err);
 /* Members of /status; a mesh_status_fn. */
 void hub_status(void *hub, struct mesh_buffer *members);
 

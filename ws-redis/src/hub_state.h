@@ -6,8 +6,10 @@
 #define HUB_STATE_H
 
 #include "counts.h"
+#include "health.h"
 #include "live.h"
 #include "mesh/metrics.h"
+#include "mesh/tls.h"
 #include "page.h"
 
 #include <libwebsockets.h>
@@ -32,15 +34,20 @@ struct peer {
     struct mesh_buffer message; /* feeder: the fragments so far */
     uint64_t version;           /* viewer: of the message last sent */
     int64_t waiting_us;         /* viewer: since when it has not taken the newest; 0: it has */
+    bool knows_history;         /* viewer: nothing more to tell of before its time */
 };
 
 struct hub {
     struct counts *counts;
     struct live *live;
+    struct health *health; /* NULL: nobody wants to know */
     uint32_t feeders_max;
     uint32_t viewers_max;
     int64_t viewer_us_max;
+    int64_t update_us_min;
     uint16_t port;
+    const struct mesh_tls_files *tls;
+    atomic_bool certificate_changed;
     struct lws_context *context;
     pthread_t thread;
     bool started;
@@ -51,9 +58,13 @@ struct hub {
     struct peer *viewers;
     struct mesh_buffer message; /* the newest, behind LWS_PRE bytes */
     uint64_t version;
-    size_t received;  /* bytes of frames in this round of service */
-    size_t events;    /* in these */
-    int64_t round_us; /* when the last round with frames was over */
+    struct mesh_buffer history; /* likewise; empty: none */
+    uint64_t history_version;
+    lws_sorted_usec_list_t later; /* a message waits until it may go to the viewers */
+    int64_t update_us;            /* when the last one went */
+    size_t received;              /* bytes of frames in this round of service */
+    size_t events;                /* in these */
+    int64_t round_us;             /* when the last round with frames was over */
     double events_per_ms;
 
     /* lock guards the waiting for: */

@@ -8,15 +8,29 @@
 
 #define HEAD_BYTES_MAX 1024
 
-/* Embedded by mesh_embed(). */
-extern const unsigned char page_index_html[];
-extern const size_t page_index_html_size;
-extern const unsigned char page_live_css[];
-extern const size_t page_live_css_size;
-extern const unsigned char page_live_js[];
-extern const size_t page_live_js_size;
-extern const unsigned char page_icon_svg[];
-extern const size_t page_icon_svg_size;
+#define CSS "text/css; charset=utf-8"
+#define HTML "text/html; charset=utf-8"
+#define JS "text/javascript; charset=utf-8"
+
+/* X(path, content type, symbol of mesh_embed()) */
+#define FILES(X)                                                                                   \
+    X("/", HTML, page_index_html)                                                                  \
+    X("/chart.js", JS, page_chart_js)                                                              \
+    X("/connection.js", JS, page_connection_js)                                                    \
+    X("/icon.svg", "image/svg+xml", page_icon_svg)                                                 \
+    X("/live.css", CSS, page_live_css)                                                             \
+    X("/live.js", JS, page_live_js)                                                                \
+    X("/map.js", JS, page_map_js)                                                                  \
+    X("/programs.js", JS, page_programs_js)                                                        \
+    X("/stream.js", JS, page_stream_js)                                                            \
+    X("/text.js", JS, page_text_js)                                                                \
+    X("/world.js", JS, page_world_js)
+
+#define X(path, type, symbol)                                                                      \
+    extern const unsigned char(symbol)[];                                                          \
+    extern const size_t symbol##_size;
+FILES(X)
+#undef X
 
 struct file {
     const char *path;
@@ -26,10 +40,9 @@ struct file {
 };
 
 static const struct file files[] = {
-    {"/", "text/html; charset=utf-8", page_index_html, &page_index_html_size},
-    {"/live.css", "text/css; charset=utf-8", page_live_css, &page_live_css_size},
-    {"/live.js", "text/javascript; charset=utf-8", page_live_js, &page_live_js_size},
-    {"/icon.svg", "image/svg+xml", page_icon_svg, &page_icon_svg_size},
+#define X(path, type, symbol) {path, type, symbol, &symbol##_size},
+    FILES(X)
+#undef X
 };
 
 static const struct {

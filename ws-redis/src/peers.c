@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "handshake.h"
 #include "hub_state.h"
+#include "hub_tls.h"
 #include "mesh/clock.h"
 
 #include <utlist.h>
+
+/* At most 500 messages a second in all, unless there are more viewers than that. */
+#define UPDATE_US_PER_VIEWER INT64_C(2000)
+#define UPDATE_US_MAX INT64_C(1000000)
 
 static struct hub *hub_of(struct lws *wsi)
 {
@@ -59,15 +64,37 @@ static void call_writable(struct peer *list)
     }
 }
 
-/* A new message is there: whoever has taken the last one gets it, others skip. */
+/* Watching must cost little, however many watch: so many viewers get fewer messages. */
+static int64_t update_us(const struct hub *hub)
+{
+    int64_t us = atomic_load(&hub->viewer_count) * UPDATE_US_PER_VIEWER;
+    us = us > UPDATE_US_MAX ? UPDATE_US_MAX : us;
+    return us < hub->update_us_min ? hub->update_us_min : us;
+}
+
+static void broadcast(struct hub *hub);
+
+static void broadcast_later(lws_sorted_usec_list_t *later)
+{
+    broadcast(lws_container_of(later, struct hub, later));
+}
+
+/* A new message is there, or its time has come: whoever has taken the last one gets it, others
+ * skip. */
 static void broadcast(struct hub *hub)
 {
     const int64_t now_us = mesh_clock_mono_us();
+    const int64_t due_us = hub->update_us + update_us(hub);
     struct peer *peer = NULL;
 
+    if (now_us < due_us) {
+        lws_sul_schedule(hub->context, 0, &hub->later, broadcast_later, due_us - now_us);
+        return;
+    }
     if (!live_take(hub->live, LWS_PRE, &hub->message, &hub->version)) {
         return;
     }
+    hub->update_us = now_us;
     DL_FOREACH(hub->viewers, peer)
     {
         if (peer->waiting_us == 0) {
@@ -89,9 +116,11 @@ static void wake(struct hub *hub)
         call_writable(hub->feeders);
     }
     if (stage >= ENDING) {
+        (void)live_take(hub->live, LWS_PRE, &hub->message, &hub->version);
         call_writable(hub->viewers);
+    } else if (hub->viewers != NULL) {
+        broadcast(hub);
     }
-    broadcast(hub);
 }
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *session, void *in,
@@ -111,6 +140,7 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *sess
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return page_write(wsi, session);
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        hub_tls_renew(hub);
         wake(hub);
         return 0;
     default:
@@ -143,6 +173,15 @@ static void leave(struct hub *hub, struct peer **list, struct peer *peer, atomic
 
 /* ---- feeders ---- */
 
+static void hear(struct hub *hub, const struct frame *frame)
+{
+    for (size_t i = 0; i < frame->program_count; i++) {
+        const struct frame_program *program = &frame->programs[i];
+        health_hear(hub->health, mesh_bytes_of_text(program->name),
+                    mesh_bytes_of_text(program->instance), program->ready);
+    }
+}
+
 static int offer(struct hub *hub, struct lws *wsi, struct mesh_bytes message)
 {
     switch (counts_offer(hub->counts, message)) {
@@ -150,7 +189,10 @@ static int offer(struct hub *hub, struct lws *wsi, struct mesh_bytes message)
         mesh_metric_add(hub->bad_messages, 1);
         return hang_up(wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD);
     case FRAME_GOOD:
-        hub->events += counts_offered(hub->counts);
+        hub->events += counts_offered(hub->counts)->events;
+        return 0;
+    case FRAME_HEALTH:
+        hear(hub, counts_offered(hub->counts));
         return 0;
     default:
         return 0; /* what breaks a limit is counted; a newer api may know more streams than we */
@@ -209,24 +251,45 @@ static int on_counts(struct lws *wsi, enum lws_callback_reasons reason, void *se
 
 /* ---- viewers ---- */
 
+/* Shared by all viewers: lws_write() puts the same frame head in front each time. */
+static bool write_text(struct hub *hub, struct lws *wsi, struct mesh_buffer *message)
+{
+    const size_t size = message->size - LWS_PRE;
+    const int written =
+        lws_write(wsi, (unsigned char *)message->data + LWS_PRE, size, LWS_WRITE_TEXT);
+    if (written < 0 || (size_t)written < size) {
+        return false;
+    }
+    mesh_metric_add(hub->live_messages, 1);
+    return true;
+}
+
+/* The newest numbers, then what was before them; at the end the last numbers and goodbye. */
 static int viewer_write(struct hub *hub, struct peer *peer)
 {
-    if (atomic_load(&hub->stage) >= ENDING) {
-        return hang_up(peer->wsi, LWS_CLOSE_STATUS_GOINGAWAY);
+    const bool ending = atomic_load(&hub->stage) >= ENDING;
+
+    if (ending) { /* wake() has perhaps not looked yet */
+        (void)live_take(hub->live, LWS_PRE, &hub->message, &hub->version);
     }
-    if (peer->version == hub->version) {
+    if (peer->version != hub->version) {
+        if (!write_text(hub, peer->wsi, &hub->message)) {
+            return -1;
+        }
+        peer->version = hub->version;
+        peer->waiting_us = 0;
+        if (!peer->knows_history || ending) {
+            lws_callback_on_writable(peer->wsi);
+        }
         return 0;
     }
-    /* Shared by all viewers: lws_write() puts the same frame head in front each time. */
-    const size_t size = hub->message.size - LWS_PRE;
-    const int written =
-        lws_write(peer->wsi, (unsigned char *)hub->message.data + LWS_PRE, size, LWS_WRITE_TEXT);
-    if (written < 0 || (size_t)written < size) {
-        return -1;
+    if (ending) {
+        return hang_up(peer->wsi, LWS_CLOSE_STATUS_GOINGAWAY);
     }
-    peer->version = hub->version;
-    peer->waiting_us = 0;
-    mesh_metric_add(hub->live_messages, 1);
+    if (!peer->knows_history) {
+        peer->knows_history = true;
+        return hub->history.size == 0 || write_text(hub, peer->wsi, &hub->history) ? 0 : -1;
+    }
     return 0;
 }
 
@@ -242,7 +305,10 @@ static int on_live(struct lws *wsi, enum lws_callback_reasons reason, void *sess
     case LWS_CALLBACK_ESTABLISHED:
         join(&hub->viewers, peer, wsi, &hub->viewer_count);
         mesh_metric_set(hub->viewers_gauge, atomic_load(&hub->viewer_count));
-        (void)live_take(hub->live, LWS_PRE, &hub->message, &hub->version);
+        if (hub->viewers == peer) { /* alone: what was taken last may be old */
+            (void)live_take(hub->live, LWS_PRE, &hub->message, &hub->version);
+        }
+        (void)live_take_history(hub->live, LWS_PRE, &hub->history, &hub->history_version);
         lws_callback_on_writable(wsi);
         return 0;
     case LWS_CALLBACK_RECEIVE:

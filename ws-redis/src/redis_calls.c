@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "redis_calls.h"
 
+#include "count_spans.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/log.h"
@@ -217,6 +218,9 @@ static void note_applied(struct redis_calls *calls, const struct call *call,
 
     for (const struct window *window = call->windows; window != call->stop; window = window->next) {
         events += window->events;
+        if (window->trace_count > 0) {
+            count_spans_record(window, reply->outcome == MESH_COUNTERS_DONE);
+        }
         if (accepted_at == 0 || (window->accepted_at != 0 && window->accepted_at < accepted_at)) {
             accepted_at = window->accepted_at;
         }
@@ -341,4 +345,14 @@ bool redis_calls_show(struct redis_calls *calls, const bool *wanted, struct mesh
         disconnect(calls);
     }
     return verdict == FINE;
+}
+
+bool redis_calls_look(struct redis_calls *calls, redis_calls_look_fn *look, void *arg,
+                      struct mesh_error *err)
+{
+    if (!look(arg, calls->redis, err)) {
+        disconnect(calls);
+        return false;
+    }
+    return true;
 }

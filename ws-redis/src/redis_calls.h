@@ -45,4 +45,12 @@ bool redis_calls_apply(struct redis_calls *calls, const struct window *list,
 MESH_MUST_CHECK
 bool redis_calls_show(struct redis_calls *calls, const bool *wanted, struct mesh_error *err);
 
+/* Runs on the connection and leaves no answer outstanding. False: the connection broke. */
+typedef bool redis_calls_look_fn(void *arg, redisContext *redis, struct mesh_error *err);
+
+/* Has `look` ask what else people want to see. */
+MESH_MUST_CHECK
+bool redis_calls_look(struct redis_calls *calls, redis_calls_look_fn *look, void *arg,
+                      struct mesh_error *err);
+
 #endif

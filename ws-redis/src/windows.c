@@ -2,6 +2,8 @@
 #include "windows.h"
 
 #include "mesh/alloc.h"
+#include "mesh/clock.h"
+#include "mesh/spans.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -38,6 +40,7 @@ static void list_free(struct window *list)
 {
     while (list != NULL) {
         struct window *next = list->next;
+        free(list->traces);
         free(list);
         list = next;
     }
@@ -87,6 +90,24 @@ static bool widen(struct window *window, uint64_t first, uint64_t stop)
     return true;
 }
 
+/* The frame has some. */
+static void traces_add(struct window *window, const struct frame *frame)
+{
+    const int64_t now_us = mesh_clock_mono_us();
+    size_t at = 0;
+
+    if (window->traces == NULL) {
+        window->traces = mesh_new_array(struct window_trace, WINDOW_TRACES_MAX);
+    }
+    for (; at < frame->trace_count && window->trace_count < WINDOW_TRACES_MAX; at++) {
+        window->traces[window->trace_count++] =
+            (struct window_trace){.offset = frame->first_offset + frame->traces[at].index,
+                                  .received_us = now_us,
+                                  .send = frame->traces[at].send};
+    }
+    mesh_spans_left_out(frame->trace_count - at);
+}
+
 static bool merge(struct window *window, const struct frame *frame)
 {
     if (!widen(window, frame->first_offset, frame->first_offset + frame->count)) {
@@ -102,6 +123,9 @@ static bool merge(struct window *window, const struct frame *frame)
     if (window->accepted_at == 0 ||
         (frame->accepted_at != 0 && frame->accepted_at < window->accepted_at)) {
         window->accepted_at = frame->accepted_at;
+    }
+    if (frame->trace_count > 0) {
+        traces_add(window, frame);
     }
     return true;
 }
@@ -160,6 +184,11 @@ size_t windows_add(struct windows *windows, const struct frame *frame)
     window->events = frame->events;
     window->accepted_at = frame->accepted_at;
     memcpy(window->groups, frame->groups, frame->count);
+    window->traces = NULL;
+    window->trace_count = 0;
+    if (frame->trace_count > 0) {
+        traces_add(window, frame);
+    }
     *open = window;
     return dropped;
 }
@@ -179,6 +208,8 @@ void windows_give_back(struct windows *windows, struct window *list)
 {
     while (list != NULL) {
         struct window *next = list->next;
+        free(list->traces);
+        list->traces = NULL;
         if (windows->spare_count < SPARE_MAX) {
             list->next = windows->spare;
             windows->spare = list;

@@ -16,6 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WINDOW_TRACES_MAX FRAME_TRACES_MAX /* further ones have no span */
+
+/* A sampled event of a window. */
+struct window_trace {
+    uint64_t offset;
+    int64_t received_us;            /* monotonic */
+    struct mesh_trace_context send; /* the span above the one that counts it */
+};
+
 struct window {
     struct window *next;
     size_t stream_index;
@@ -23,8 +32,10 @@ struct window {
     uint32_t partition;
     uint64_t first_offset;
     size_t count;
-    size_t events;       /* at most; repeated ones are counted again */
-    int64_t accepted_at; /* of the oldest frame; 0: not told */
+    size_t events;               /* at most; repeated ones are counted again */
+    int64_t accepted_at;         /* of the oldest frame; 0: not told */
+    struct window_trace *traces; /* owned; NULL: none is sampled */
+    size_t trace_count;
     uint8_t groups[MESH_COUNTERS_RANGE_MAX];
 };
 

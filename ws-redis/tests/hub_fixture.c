@@ -36,6 +36,7 @@ int hub_fixture_start(void **state)
             .feeders_max = FEEDERS_MAX,
             .viewers_max = VIEWERS_MAX,
             .viewer_ms_max = VIEWER_MS_MAX,
+            .update_ms_min = 1,
             .counts = hub_test.counts,
             .live = hub_test.live,
         },

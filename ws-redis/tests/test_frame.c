@@ -170,6 +170,39 @@ static void test_unknown_group_becomes_a_hole(void **state)
     mesh_buffer_done(&packed);
 }
 
+static void test_health_comes_in_frames_without_a_stream(void **state)
+{
+    (void)state;
+    Tweetmesh__V1__ProgramHealth health[FRAME_PROGRAMS_MAX + 1];
+    Tweetmesh__V1__ProgramHealth *programs[FRAME_PROGRAMS_MAX + 1];
+    Tweetmesh__V1__CountFrame message = TWEETMESH__V1__COUNT_FRAME__INIT;
+    for (size_t i = 0; i < MESH_COUNT_OF(health); i++) {
+        health[i] = (Tweetmesh__V1__ProgramHealth)TWEETMESH__V1__PROGRAM_HEALTH__INIT;
+        health[i].program = "api";
+        health[i].instance = "pod:8081";
+        health[i].ready = i == 1;
+        programs[i] = &health[i];
+    }
+    message.programs = programs;
+    assert_int_equal(read_packed(&message), FRAME_NO_STREAM); /* nothing at all */
+    message.n_programs = MESH_COUNT_OF(health);
+    assert_int_equal(read_packed(&message), FRAME_INVALID);
+    message.n_programs = FRAME_PROGRAMS_MAX;
+    assert_int_equal(read_packed(&message), FRAME_HEALTH);
+    assert_int_equal(test.frame.program_count, FRAME_PROGRAMS_MAX);
+    assert_string_equal(test.frame.programs[1].name, "api");
+    assert_string_equal(test.frame.programs[1].instance, "pod:8081");
+    assert_true(test.frame.programs[1].ready);
+    assert_false(test.frame.programs[0].ready);
+    message.stream = "no-such-stream";
+    assert_int_equal(read_packed(&message), FRAME_NO_STREAM);
+    message.stream = "";
+    health[2].instance = "a b";
+    assert_int_equal(read_packed(&message), FRAME_INVALID);
+    health[2].instance = "";
+    assert_int_equal(read_packed(&message), FRAME_INVALID);
+}
+
 static void test_names_become_the_streams_groups(void **state)
 {
     (void)state;
@@ -186,6 +219,55 @@ static void test_names_become_the_streams_groups(void **state)
     assert_string_equal(test.frame.stream->group_names[test.frame.groups[2]], "Chile");
 }
 
+static void test_traces_that_make_no_sense_are_left_out(void **state)
+{
+    (void)state;
+    uint8_t id[MESH_TRACE_ID_SIZE] = {7};
+    uint8_t zeros[MESH_TRACE_ID_SIZE] = {0};
+    const ProtobufCBinaryData trace_id = {MESH_TRACE_ID_SIZE, id};
+    const ProtobufCBinaryData span_id = {MESH_SPAN_ID_SIZE, id};
+    const ProtobufCBinaryData no_trace_id = {MESH_TRACE_ID_SIZE, zeros};
+    const struct {
+        uint32_t index;
+        ProtobufCBinaryData trace_id;
+        ProtobufCBinaryData span_id;
+    } tried[] = {
+        {0, trace_id, span_id}, /* good */
+        {1, trace_id, span_id}, /* a hole */
+        {3, trace_id, span_id}, /* beyond the frame */
+        {0, no_trace_id, span_id}, {0, span_id, span_id},  {0, trace_id, trace_id},
+        {0, trace_id, {0, NULL}},  {2, trace_id, span_id}, /* good */
+    };
+    Tweetmesh__V1__HintTrace traces[MESH_COUNT_OF(tried)];
+    Tweetmesh__V1__HintTrace *pointers[FRAME_TRACES_MAX + 5];
+    for (size_t i = 0; i < MESH_COUNT_OF(tried); i++) {
+        tweetmesh__v1__hint_trace__init(&traces[i]);
+        traces[i].index = tried[i].index;
+        traces[i].trace_id = tried[i].trace_id;
+        traces[i].span_id = tried[i].span_id;
+        pointers[i] = &traces[i];
+    }
+    Tweetmesh__V1__CountFrame message = good_message();
+    message.traces = pointers;
+    message.n_traces = MESH_COUNT_OF(tried);
+    assert_int_equal(read_packed(&message), FRAME_GOOD);
+    assert_int_equal(test.frame.events, 2);
+    assert_int_equal(test.frame.trace_count, 2);
+    assert_int_equal(test.frame.traces[1].index, 2);
+    assert_memory_equal(test.frame.traces[1].send.trace_id, id, MESH_TRACE_ID_SIZE);
+    assert_memory_equal(test.frame.traces[1].send.span_id, id, MESH_SPAN_ID_SIZE);
+
+    for (size_t i = 0; i < MESH_COUNT_OF(pointers); i++) {
+        pointers[i] = &traces[0];
+    }
+    message.n_traces = MESH_COUNT_OF(pointers);
+    assert_int_equal(read_packed(&message), FRAME_GOOD);
+    assert_int_equal(test.frame.trace_count, FRAME_TRACES_MAX);
+    message = good_message();
+    assert_int_equal(read_packed(&message), FRAME_GOOD);
+    assert_int_equal(test.frame.trace_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,7 +277,9 @@ int main(void)
         cmocka_unit_test(test_each_limit_holds),
         cmocka_unit_test(test_group_without_a_name_is_invalid),
         cmocka_unit_test(test_unknown_group_becomes_a_hole),
+        cmocka_unit_test(test_health_comes_in_frames_without_a_stream),
         cmocka_unit_test(test_names_become_the_streams_groups),
+        cmocka_unit_test(test_traces_that_make_no_sense_are_left_out),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

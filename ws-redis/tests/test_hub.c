@@ -50,6 +50,7 @@ static void test_plain_requests_get_the_page_or_404(void **state)
         {"GET /?x=y HTTP/1.1\r\nHost: x\r\n\r\n", 200, "default-src 'self'"},
         {"GET /live.js HTTP/1.1\r\nHost: x\r\n\r\n", 200, "text/javascript"},
         {"GET /live.css HTTP/1.1\r\nHost: x\r\n\r\n", 200, "text/css"},
+        {"GET /world.js HTTP/1.1\r\nHost: x\r\n\r\n", 200, "text/javascript"},
         {"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n", 200, "image/svg+xml"},
     };
     struct mesh_buffer head = {0};
@@ -123,6 +124,45 @@ static void test_all_viewers_get_the_newest_message(void **state)
     mesh_buffer_done(&payload);
 }
 
+static void test_who_begins_to_watch_gets_the_history_too(void **state)
+{
+    (void)state;
+    struct mesh_buffer payload = {0};
+    struct rates *rates = live_rates(hub_test.live, 0);
+    rates_note(rates, 0, 100);
+    rates_note(rates, 7, 101);
+    rates_note(rates, 7, 102);
+    live_publish(hub_test.live, true);
+    for (int i = 0; i < VIEWERS_MAX; i++) {
+        int fd = hub_fixture_open(LIVE);
+        assert_int_equal(ws_read(fd, &payload), WS_TEXT);
+        assert_non_null(strstr(payload.data, "\"live\":true"));
+        assert_int_equal(ws_read(fd, &payload), WS_TEXT);
+        assert_non_null(
+            strstr(payload.data, "\"history\":{\"test\":{\"to\":101,\"accepted\":[0,7]}}"));
+        (void)close(fd);
+    }
+    mesh_buffer_done(&payload);
+}
+
+static void test_the_last_numbers_reach_viewers_before_the_end(void **state)
+{
+    (void)state;
+    struct mesh_buffer payload = {0};
+    int fd = hub_fixture_open(LIVE);
+    hub_fixture_wait_gauge("tweetmesh_viewers", 1); /* it is told of the handshake first */
+    live_publish(hub_test.live, false);
+    live_publish(hub_test.live, true);
+    hub_free(hub_test.hub, 1000);
+    hub_test.hub = NULL;
+    do {
+        assert_int_equal(ws_read(fd, &payload), WS_TEXT);
+    } while (strstr(payload.data, "\"live\":true") == NULL);
+    assert_int_equal(ws_read_close(fd), 1001);
+    (void)close(fd);
+    mesh_buffer_done(&payload);
+}
+
 static void test_the_end_is_told_to_feeders_then_to_viewers(void **state)
 {
     (void)state;
@@ -157,6 +197,8 @@ int main(void)
         CASE(test_thousands_of_frames_are_counted_exactly),
         CASE(test_fragments_make_one_frame_with_a_ping_between),
         CASE(test_all_viewers_get_the_newest_message),
+        CASE(test_who_begins_to_watch_gets_the_history_too),
+        CASE(test_the_last_numbers_reach_viewers_before_the_end),
         CASE(test_the_end_is_told_to_feeders_then_to_viewers),
     };
 #undef CASE

@@ -115,6 +115,36 @@ static void test_oldest_acceptance_is_kept(void **state)
     windows_free(windows);
 }
 
+static void test_traces_merge_up_to_the_limit(void **state)
+{
+    (void)state;
+    struct windows *windows = windows_new(1, 8);
+    struct frame frame = {.count = 40, .events = 40, .trace_count = 40};
+    for (size_t i = 0; i < frame.trace_count; i++) {
+        frame.traces[i] = (struct frame_trace){.index = (uint32_t)i, .send = {.span_id = {1}}};
+    }
+    frame.first_offset = 100;
+    windows_add(windows, &frame);
+    frame.first_offset = 50; /* the window begins elsewhere then; its traces stay where they are */
+    windows_add(windows, &frame);
+    struct window *list = windows_take(windows, 10);
+    assert_null(list->next);
+    assert_int_equal(list->trace_count, WINDOW_TRACES_MAX);
+    assert_int_equal(list->traces[39].offset, 139);
+    assert_int_equal(list->traces[40].offset, 50);
+    windows_give_back(windows, list);
+
+    frame.trace_count = 0; /* the same window once more, now without */
+    windows_add(windows, &frame);
+    list = windows_take(windows, 10);
+    assert_int_equal(list->trace_count, 0);
+    assert_null(list->traces);
+    windows_give_back(windows, list);
+    frame.trace_count = 1; /* waiting when all ends */
+    windows_add(windows, &frame);
+    windows_free(windows);
+}
+
 static void test_random_frames_lose_nothing(void **state)
 {
     (void)state;
@@ -164,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_taken_window_does_not_grow),
         cmocka_unit_test(test_frames_merge_in_any_order),
         cmocka_unit_test(test_oldest_acceptance_is_kept),
+        cmocka_unit_test(test_traces_merge_up_to_the_limit),
         cmocka_unit_test(test_random_frames_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

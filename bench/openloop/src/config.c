@@ -13,6 +13,8 @@ static const struct argument table[] = {
     {"port", ARGUMENT_COUNT, true, AT(port), 1, 65535, "of the server"},
     {"bodies", ARGUMENT_TEXT, true, AT(bodies), 0, 0, "file; each line is the body of a request"},
     {"host", ARGUMENT_TEXT, false, AT(host), 0, 0, "numeric IPv4 address (127.0.0.1)"},
+    {"ca", ARGUMENT_TEXT, false, AT(ca), 0, 0,
+     "file (PEM) with the authorities of the server's certificate: HTTPS; without: plain HTTP"},
     {"path", ARGUMENT_TEXT, false, AT(path), 0, 0, "(/input)"},
     {"rate", ARGUMENT_NUMBER, false, AT(rate), 0, 1e6,
      "requests a second, evenly spaced, whatever becomes of them (open loop);\n"

@@ -15,6 +15,7 @@
 /* Texts are argv's. */
 struct config {
     const char *bodies;
+    const char *ca; /* NULL: plain HTTP */
     const char *host;
     const char *path;
     const char *key; /* NULL: none */

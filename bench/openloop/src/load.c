@@ -6,6 +6,7 @@
 #include "pace.h"
 #include "process.h"
 #include "response.h"
+#include "secure.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +29,7 @@
 /* One connection, and the request on it. */
 struct client {
     int socket;
+    struct ssl_st *tls; /* NULL: plain */
     bool busy;
     bool again; /* waits in load.again for being sent once more */
     uint64_t number;
@@ -42,6 +44,7 @@ struct load {
     const struct load_options *options;
     struct tally *tally;
     struct sockaddr_in address;
+    struct ssl_ctx_st *secure; /* NULL: plain */
     int epoll;
     int64_t start_us;
     struct pace pace; /* with a rate */
@@ -90,8 +93,10 @@ static struct client *idle_take(struct load *load)
 static bool write_more(struct client *client)
 {
     while (client->request_sent < client->request.size) {
-        ssize_t size = send(client->socket, client->request.data + client->request_sent,
-                            client->request.size - client->request_sent, MSG_NOSIGNAL);
+        const char *rest = client->request.data + client->request_sent;
+        size_t rest_size = client->request.size - client->request_sent;
+        ssize_t size = client->tls == NULL ? send(client->socket, rest, rest_size, MSG_NOSIGNAL)
+                                           : secure_send(client->tls, rest, rest_size);
         if (size < 0) {
             return errno == EAGAIN || errno == ENOTCONN;
         }
@@ -109,6 +114,12 @@ static bool open_socket(struct load *load, struct client *client)
         return false;
     }
     load->tally->connects++;
+    if (load->secure != NULL) {
+        client->tls = secure_open(load->secure, client->socket, load->options->host);
+        if (client->tls == NULL) {
+            return false;
+        }
+    }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = client};
     return setsockopt(client->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
@@ -120,6 +131,8 @@ static bool open_socket(struct load *load, struct client *client)
 
 static void close_socket(struct client *client)
 {
+    secure_close(client->tls);
+    client->tls = NULL;
     if (client->socket != NO_SOCKET) {
         close(client->socket);
         client->socket = NO_SOCKET;
@@ -179,7 +192,9 @@ static void finish(struct load *load, struct client *client, bool failed)
 static bool read_more(struct load *load, struct client *client, bool hung_up)
 {
     for (;;) {
-        ssize_t size = recv(client->socket, load->received, READ_BYTES, 0);
+        ssize_t size = client->tls == NULL
+                           ? recv(client->socket, load->received, READ_BYTES, 0)
+                           : secure_receive(client->tls, load->received, READ_BYTES);
         if (size <= 0) {
             return size < 0 && errno == EAGAIN;
         }
@@ -200,7 +215,7 @@ static bool read_more(struct load *load, struct client *client, bool hung_up)
                 return true; /* closed with its answer */
             }
         }
-        if (size < READ_BYTES && !hung_up) {
+        if (size < READ_BYTES && !hung_up && client->tls == NULL) {
             return true; /* that was all; what comes next, also an end, is an event of its own */
         }
     }
@@ -297,6 +312,12 @@ static bool prepare(struct load *load, struct mesh_error *err)
         return mesh_fail(err, MESH_INVALID_ARGUMENT, "%s is no numeric IPv4 address",
                          options->host);
     }
+    if (options->ca != NULL) {
+        load->secure = secure_new(options->ca, err);
+        if (load->secure == NULL) {
+            return false;
+        }
+    }
     process_raise_files();
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (load->epoll < 0) {
@@ -323,6 +344,7 @@ static void load_done(struct load *load)
     free(load->idle);
     free(load->again);
     free(load->received);
+    secure_free(load->secure);
     if (load->epoll >= 0) {
         close(load->epoll);
     }

@@ -19,6 +19,7 @@
 
 struct load_options {
     const char *host; /* numeric IPv4 address */
+    const char *ca;   /* file with the authorities of its certificate: HTTPS; NULL: plain */
     uint16_t port;
     const struct bodies *bodies;
     double rate;          /* requests a second, evenly spaced; 0: closed loop */

@@ -14,6 +14,7 @@ static bool run(const struct config *config, const struct bodies *bodies, struct
     struct mesh_buffer text = {0};
     double seconds = 0;
     bool good = load_run(&(struct load_options){.host = config->host,
+                                                .ca = config->ca,
                                                 .port = (uint16_t)config->port,
                                                 .bodies = bodies,
                                                 .rate = config->rate,

@@ -21,6 +21,8 @@ enum mesh_option_type {
     MESH_BOOL,   /* field: bool; "true" or "false" */
     MESH_TEXT,   /* field: char *, owned by the config; min and max bound the length */
     MESH_SECRET, /* as MESH_TEXT, but masked wherever it is shown */
+    MESH_FILE,   /* field: char *, as MESH_TEXT: the path of a file that can be opened; NAME and
+                  * NAME_FILE both give it, "": none */
     MESH_LEVEL,  /* field: enum mesh_log_level; "error", "warn", "info" or "debug" */
 };
 
@@ -64,6 +66,12 @@ enum mesh_config_outcome mesh_config_load(const struct mesh_config_spec *spec, i
 /* One JSON object of the effective values, secrets masked, for /status. */
 void mesh_config_json(const struct mesh_config_spec *spec, const void *config,
                       struct mesh_buffer *out);
+
+/* What a secret is now: read again if NAME_FILE gives it, and `at_start` if not, or while the file
+ * cannot be read. The caller frees it. Any thread. */
+char *mesh_config_secret_now(const char *name, const char *at_start);
+/* The file that gives a secret; NULL: none does. */
+const char *mesh_config_secret_file(const char *name);
 
 /* Frees the texts in *config. */
 void mesh_config_done(const struct mesh_config_spec *spec, void *config);

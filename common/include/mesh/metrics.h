@@ -19,7 +19,7 @@ struct mesh_metric;
 /* Name, labels (`code="OK",stream="tweets"`, NULL: none) and help are copied. The same name with
  * the same labels gives the same metric again. Never fails; at most MESH_METRICS_MAX, beyond
  * which the program aborts: a label taken from outside is our own bug. */
-#define MESH_METRICS_MAX 2048
+#define MESH_METRICS_MAX 4096
 struct mesh_metric *mesh_counter(const char *name, const char *labels, const char *help);
 struct mesh_metric *mesh_gauge(const char *name, const char *labels, const char *help);
 
@@ -31,6 +31,8 @@ struct mesh_metric *mesh_histogram_count(const char *name, const char *labels, c
 /* A counter that the caller can only raise. */
 void mesh_metric_add(struct mesh_metric *counter, uint64_t n);
 void mesh_metric_set(struct mesh_metric *gauge, int64_t value);
+/* Leaves the gauge out of what is shown until it is set again: what it tells is not known now. */
+void mesh_metric_hide(struct mesh_metric *gauge);
 void mesh_metric_move(struct mesh_metric *gauge, int64_t by);
 int64_t mesh_metric_value(const struct mesh_metric *counter_or_gauge);
 void mesh_metric_observe_us(struct mesh_metric *histogram_seconds, int64_t us);
@@ -39,7 +41,7 @@ void mesh_metric_observe_us_times(struct mesh_metric *histogram_seconds, int64_t
                                   uint64_t times);
 void mesh_metric_observe(struct mesh_metric *histogram_count, uint64_t n);
 
-/* All metrics as text, plus process_* (CPU seconds, resident bytes, descriptors). */
+/* All metrics as text, plus process_* (start time, CPU seconds, resident bytes, descriptors). */
 void mesh_metrics_write(struct mesh_buffer *out);
 /* Forgets all metrics. For tests, and for the very end of main(). */
 void mesh_metrics_done(void);

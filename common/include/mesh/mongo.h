@@ -11,7 +11,9 @@
 #define MESH_MONGO_H
 
 #include "mesh/bytes.h"
+#include "mesh/config.h"
 #include "mesh/error.h"
+#include "mesh/tls.h"
 
 #include <mongoc/mongoc.h>
 #include <stdbool.h>
@@ -28,8 +30,35 @@ struct mesh_mongo_options {
 
 /* Whether a URI can be used; for --check-config. */
 bool mesh_mongo_uri_valid(const char *uri, struct mesh_error *err);
-/* For a program's check of its settings: one line on MONGODB_URI unless the URI can be used. */
-void mesh_mongo_uri_check(const char *uri, struct mesh_buffer *problems);
+
+/* What belongs to a URI and may come from files; one per process, like the log. */
+struct mesh_mongo_login {
+    struct mesh_tls_files files; /* the certificate's file holds its key, too; .key is .cert */
+    char *user;
+    char *password;
+};
+
+/* Its rows in a table of options; `at` is its offset in the program's struct config. */
+/* clang-format off */
+#define MESH_MONGO_LOGIN_OPTIONS(at)                                                               \
+    MESH_TLS_OPTION_CA("MONGODB", (at) + offsetof(struct mesh_mongo_login, files),                 \
+     "File (PEM) with the authorities of MongoDB's certificate, and TLS with it; empty: as MONGODB_URI says."), \
+    MESH_TLS_OPTION_CERT("MONGODB", (at) + offsetof(struct mesh_mongo_login, files),               \
+     "File (PEM) with our certificate and its key, if MongoDB wants one."),                        \
+    {"MONGODB_PASSWORD", MESH_SECRET, (at) + offsetof(struct mesh_mongo_login, password), "", 0, 1024, \
+     "Password of MONGODB_USER; from a file it is read again when that changes."},                 \
+    {"MONGODB_USER", MESH_TEXT, (at) + offsetof(struct mesh_mongo_login, user), "", 0, 256,        \
+     "Whom to log in as (SCRAM), unless MONGODB_URI says so."}
+/* clang-format on */
+
+/* For a program's check of its settings: of the URI, too. */
+void mesh_mongo_login_check(const struct mesh_mongo_login *login, const char *uri,
+                            struct mesh_buffer *problems);
+/* From now on mesh_mongo_new() uses it. Kept. */
+void mesh_mongo_login_use(const struct mesh_mongo_login *login);
+/* Whether the password, or the URI, has changed in its file since `mongo` was made: then another
+ * client is wanted. */
+bool mesh_mongo_login_changed(const struct mesh_mongo *mongo);
 
 /* Prepares a client without waiting for a server. The caller owns the result. NULL: the URI is
  * wrong, with *err filled in; its text never holds the password. */

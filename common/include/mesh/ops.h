@@ -4,7 +4,8 @@
  *
  * /healthz answers 200 while the process turns. /readyz answers 200 when the program can do its
  * job now, else 503 with the reason; it is false until mesh_ops_set_ready(true) and again while
- * draining. /status shows effective limits, versions and levels as JSON.
+ * draining. /status shows effective limits, versions and levels as JSON; /metrics the limits, too,
+ * as tweetmesh_setting.
  * Threads: one of its own (libmicrohttpd); probes run on it and read atomics and snapshots only.
  */
 #ifndef MESH_OPS_H

@@ -10,11 +10,22 @@
 #include "mesh/bytes.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define MESH_TRACEPARENT_LENGTH 55
+#define MESH_TRACE_ID_SIZE 16
+#define MESH_SPAN_ID_SIZE 8
+#define MESH_TRACE_SAMPLED 1 /* in the flags */
 
 struct mesh_trace {
     char traceparent[MESH_TRACEPARENT_LENGTH + 1]; /* version 00, NUL at the end */
+};
+
+/* The same, taken apart; neither id is all zero. */
+struct mesh_trace_context {
+    uint8_t trace_id[MESH_TRACE_ID_SIZE];
+    uint8_t span_id[MESH_SPAN_ID_SIZE];
+    uint8_t flags;
 };
 
 /* A new trace with random ids, not sampled. */
@@ -24,5 +35,9 @@ struct mesh_trace mesh_trace_new(void);
 struct mesh_trace mesh_trace_continue(struct mesh_bytes traceparent);
 /* Whether the bytes are a well-formed version 00 traceparent. */
 bool mesh_trace_valid(struct mesh_bytes traceparent);
+
+/* False: not well-formed; *out is then untouched. */
+bool mesh_trace_read(struct mesh_bytes traceparent, struct mesh_trace_context *out);
+void mesh_trace_write(const struct mesh_trace_context *context, struct mesh_trace *out);
 
 #endif

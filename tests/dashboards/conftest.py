@@ -19,11 +19,12 @@ from support.waiting import wait_for
 from dashboards import load, prometheus_frames
 from dashboards.execute import Direct, Run, Window, run_dashboard
 from dashboards.model import all_dashboards
-from dashboards.prometheus import CpuExporter, Prometheus, rule_files
+from dashboards.prometheus import INTERVAL_SECONDS, CpuExporter, rule_files
 from dashboards.saved import save
 from stack.component import External, Home
 from stack.mesh import PROJECT, Mesh, Options
 from stack.program import complaints
+from stack.prometheus import Prometheus
 
 LOAD_SECONDS = float(os.environ.get("TWEETMESH_DASHBOARDS_SECONDS", "16"))
 WAIT_SECONDS = 60.0
@@ -100,7 +101,13 @@ def _watched(folder: Path) -> Iterator[tuple[Mesh, Prometheus]]:
     options = Options(build=build_folder(), streams=PROJECT / "streams", settings={"all": SETTINGS})
     mesh = Mesh(folder / "mesh", options)
     exporter = CpuExporter(lambda: _server_pids(mesh))
-    prometheus = Prometheus(Home(folder), _scrape_targets(mesh, exporter), rule_files())
+    prometheus = Prometheus(
+        Home(folder),
+        _scrape_targets(mesh, exporter),
+        rule_files(),
+        scrape_s=INTERVAL_SECONDS,
+        evaluation_s=INTERVAL_SECONDS,
+    )
     try:
         prometheus.launch()  # needs seconds until it scrapes; meanwhile the mesh comes up
         mesh.start()

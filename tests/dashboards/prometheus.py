@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's Prometheus on loopback, and an exporter for the CPU time of servers that export none."""
+"""What Prometheus is given: the chart's rules, and an exporter for the CPU time of servers that export none."""
 
 from __future__ import annotations
 
@@ -8,62 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import requests
-import yaml
-
-from stack.component import Component, Home
 from stack.mesh import PROJECT
 from stack.process import cpu_seconds
 
 RULES = PROJECT / "helm/tweetmesh/rules"
-INTERVAL = "1s"
 INTERVAL_SECONDS = 1.0
-
-
-class Prometheus(Component):
-    """Scrapes every second. targets: {job: ["127.0.0.1:port"]}."""
-
-    usual_ports = {"http": 9090}
-
-    def __init__(self, home: Home, targets: Mapping[str, list[str]], rules: list[Path]) -> None:
-        super().__init__("prometheus", home)
-        self.targets = targets
-        self.rules = rules
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports['http']}"
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "prometheus.yaml"
-
-    def prepare(self) -> None:
-        jobs = [
-            {"job_name": job, "static_configs": [{"targets": addresses}]} for job, addresses in self.targets.items()
-        ]
-        settings = {
-            "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
-            "rule_files": [str(path) for path in self.rules],
-            "scrape_configs": jobs,
-        }
-        self.config.write_text(yaml.safe_dump(settings))
-
-    def command(self) -> list[str]:
-        return [
-            "prometheus",
-            f"--config.file={self.config}",
-            f"--storage.tsdb.path={self.folder}/data",
-            f"--web.listen-address=127.0.0.1:{self.ports['http']}",
-            "--scrape.discovery-reload-interval=100ms",  # the default adds seconds to the start
-            "--log.level=warn",
-        ]
-
-    def is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
 
 
 def rule_files() -> list[Path]:

@@ -6,11 +6,7 @@ Method: Prometheus on the running programs, a load, and the rules' own series as
 
 from __future__ import annotations
 
-import json
-import os
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +14,10 @@ import pytest
 from conftest import Run
 from support.waiting import wait_for
 
+from stack.component import Home
 from stack.mesh import Mesh
-from stack.ports import free_port
-from stack.process import Process
 from stack.program import PROGRAMS
+from stack.prometheus import Prometheus
 from tools.energy import rules
 from tools.energy.factors import grid_of
 
@@ -30,40 +26,23 @@ PER_MILLION = "tweetmesh:energy_joules_per_million_events"
 
 
 @pytest.fixture
-def prometheus(running: Mesh, tmp_path: Path) -> Iterator[str]:
-    """Its address; all our programs are one job, as they may be."""
-    port = free_port()
+def prometheus(running: Mesh, tmp_path: Path) -> Iterator[Prometheus]:
+    """All our programs are one job, as they may be."""
     targets = [f"127.0.0.1:{program.ports['ops']}" for program in running.programs.values()]
-    # JSON is YAML.
-    configuration = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(rules.RULES)],
-        "scrape_configs": [{"job_name": "tweetmesh", "static_configs": [{"targets": targets}]}],
-    }
-    (tmp_path / "prometheus.yml").write_text(json.dumps(configuration))
-    command = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
-    command.append(f"--web.listen-address=127.0.0.1:{port}")
-    log = tmp_path / "prometheus.log"
-    process = Process.spawn("prometheus", command, log=log, env=dict(os.environ), cwd=tmp_path, dies_with_us=True)
+    prometheus = Prometheus(Home(tmp_path), {"tweetmesh": targets}, [rules.RULES])
+    prometheus.start()
     try:
-        process.wait_ready(lambda: bool(ask(f"http://127.0.0.1:{port}", "vector(1)")), 60)
-        yield f"http://127.0.0.1:{port}"
+        yield prometheus
     finally:
-        process.stop()
+        prometheus.stop()
 
 
-def ask(url: str, query: str) -> list[dict]:
-    """The samples of a query now; none where nobody answers yet."""
-    try:
-        with urllib.request.urlopen(
-            f"{url}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=20
-        ) as found:
-            return json.load(found)["data"]["result"]
-    except (urllib.error.URLError, ConnectionError):
-        return []
+def ask(prometheus: Prometheus, query: str) -> list[dict]:
+    """The samples of a query now."""
+    return prometheus.get(f"query?{urllib.parse.urlencode({'query': query})}")["result"]
 
 
-def test_rules_give_figures_of_the_running_mesh(prometheus: str, energy: Run, running: Mesh) -> None:
+def test_rules_give_figures_of_the_running_mesh(prometheus: Prometheus, energy: Run, running: Mesh) -> None:
     wait_for("all are scraped twice", lambda: len(ask(prometheus, "tweetmesh:energy_cpu_instance")) == 4, ASK_S_MAX)
     assert not ask(prometheus, PER_MILLION), "nothing was sent since it looks"
     done = energy("--name", running.folder.name, "--seconds", "3")

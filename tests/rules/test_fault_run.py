@@ -13,7 +13,7 @@ from pathlib import Path
 import foreign
 import pytest
 from faults import FAULTS, SETTINGS, SLOW, STEADY_EVENTS, STEADY_INTERVAL_S, Fault, Load
-from prometheus import Prometheus
+from prometheus import Watch
 from rulefiles import ALERTS, LONGEST_S, RECORDING, metrics_in, rules, with_shorter_times
 from support.judges import Judge
 from support.tested import build_folder
@@ -52,10 +52,10 @@ def load(mesh: Mesh) -> Iterator[Load]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(mesh: Mesh, load: Load, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(mesh: Mesh, load: Load, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     """While the load is on."""
     texts = {file.name: with_shorter_times(file.read_text()) for file in (RECORDING, ALERTS)}
-    prometheus = Prometheus(tmp_path_factory.mktemp("rules") / "prometheus", mesh, texts)
+    prometheus = Watch(tmp_path_factory.mktemp("rules") / "prometheus", mesh, texts)
     try:
         wait_for("all programs are scraped", lambda: prometheus.targets_up() == len(mesh.programs))
         yield prometheus
@@ -89,7 +89,7 @@ def test_the_programs_export_what_the_rules_read(mesh: Mesh) -> None:
     assert base - bare - NOT_HERE <= set(foreign.METRICS)
 
 
-def test_a_healthy_load_raises_no_alert(prometheus: Prometheus) -> None:
+def test_a_healthy_load_raises_no_alert(prometheus: Watch) -> None:
     wait_for(
         "the counters are exact under load, and all else is quiet",
         lambda: prometheus.has_samples("tweetmesh:exact") and not prometheus.firing(),
@@ -104,9 +104,7 @@ def test_a_healthy_load_raises_no_alert(prometheus: Prometheus) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_a_fault_raises_its_alerts_and_no_others(
-    mesh: Mesh, judge: Judge, prometheus: Prometheus, fault: Fault
-) -> None:
+def test_a_fault_raises_its_alerts_and_no_others(mesh: Mesh, judge: Judge, prometheus: Watch, fault: Fault) -> None:
     wait_for("nothing fires before", lambda: not prometheus.firing(), CLEARED_S)
     seen: dict[str, dict] = {}
     with fault.act(mesh, judge):
@@ -131,7 +129,7 @@ def test_a_fault_raises_its_alerts_and_no_others(
     assert not prometheus.rule_errors()
 
 
-def test_counts_are_exact_after_all_of_it(mesh: Mesh, load: Load, prometheus: Prometheus) -> None:
+def test_counts_are_exact_after_all_of_it(mesh: Mesh, load: Load, prometheus: Watch) -> None:
     wait_for("nothing fires", lambda: not prometheus.firing(), CLEARED_S)
     load.stop()
     done = mesh.audit("--wait", "60")

@@ -33,8 +33,9 @@ char *mesh_health_instance(uint16_t ops_port)
     return mesh_format("%s:%u", host, ops_port);
 }
 
-void mesh_health_write(struct mesh_buffer *out, const char *state, bool ready, int64_t at_ms)
+void mesh_health_write(struct mesh_buffer *out, const char *state, bool ready, int64_t at_ms,
+                       const char *more)
 {
-    mesh_buffer_add_format(out, "{\"at_ms\":%lld,\"state\":\"%s\",\"ready\":%s}", (long long)at_ms,
-                           state, ready ? "true" : "false");
+    mesh_buffer_add_format(out, "{\"at_ms\":%lld,\"state\":\"%s\",\"ready\":%s%s}",
+                           (long long)at_ms, state, ready ? "true" : "false", more);
 }

@@ -45,9 +45,12 @@ static void test_an_entry_is_json(void **state)
 {
     (void)state;
     struct mesh_buffer entry = {0};
-    mesh_health_write(&entry, "running", true, 1763731500000);
+    mesh_health_write(&entry, "running", true, 1763731500000, "");
     assert_string_equal(entry.data,
                         "{\"at_ms\":1763731500000,\"state\":\"running\",\"ready\":true}");
+    mesh_buffer_reset(&entry);
+    mesh_health_write(&entry, "ready", false, 5, ",\"lag\":7");
+    assert_string_equal(entry.data, "{\"at_ms\":5,\"state\":\"ready\",\"ready\":false,\"lag\":7}");
     mesh_buffer_done(&entry);
 }
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ARCHIVE_US INT64_C(1000000)
-#define HEALTH_US INT64_C(2000000)
+#define HEALTH_US (MESH_HEALTH_MS * INT64_C(1000))
 /* Words of one partition in the command; four numbers fit into each. */
 enum { WORDS = 2, WORD_BYTES_MAX = 96 };
 
@@ -135,19 +135,19 @@ static void health_send(struct notices *notices, redisContext *redis)
     const char *trouble = loop_levels_trouble(notices->levels);
     bool draining = atomic_load(&notices->levels->draining);
     const char *state = draining ? "draining" : trouble != NULL ? trouble : "ready";
-    char text[256];
+    struct mesh_buffer text = {0};
+    char more[96];
     int64_t lag = 0;
 
     topics_each(notices->topics, notices->topic_count, lag_add, &lag);
-    (void)snprintf(text, sizeof text,
-                   "{\"at_ms\":%" PRId64 ",\"state\":\"%s\",\"ready\":%s,\"partitions\":%zu,"
-                   "\"lag\":%" PRId64 "}",
-                   mesh_clock_wall_ms(), state, draining || trouble != NULL ? "false" : "true",
+    (void)snprintf(more, sizeof more, ",\"partitions\":%zu,\"lag\":%" PRId64,
                    atomic_load(&notices->levels->partitions), lag);
+    mesh_health_write(&text, state, !draining && trouble == NULL, mesh_clock_wall_ms(), more);
     notices->asked += redisAppendCommand(redis, "HSET " MESH_HEALTH_KEY " %s %s", notices->field,
-                                         text) == REDIS_OK
+                                         text.data) == REDIS_OK
                           ? 1
                           : 0;
+    mesh_buffer_done(&text);
 }
 
 /* ---- both ---- */

@@ -126,7 +126,7 @@ static void add_entry(struct mesh_buffer *parts, const char **argv, int *argc,
     argv[*argc] = parts[*argc].data;
     (*argc)++;
     mesh_buffer_reset(&parts[*argc]);
-    mesh_health_write(&parts[*argc], entry->state, entry->ready, entry->at_ms);
+    mesh_health_write(&parts[*argc], entry->state, entry->ready, entry->at_ms, "");
     argv[*argc] = parts[*argc].data;
     (*argc)++;
 }

@@ -26,8 +26,10 @@
  * caller frees the result. */
 char *mesh_health_instance(uint16_t ops_port);
 
-/* Adds {"at_ms":…,"state":"…","ready":…}; `state` is one small word of ours. */
-void mesh_health_write(struct mesh_buffer *out, const char *state, bool ready, int64_t at_ms);
+/* Adds {"at_ms":…,"state":"…","ready":…}; `state` is one small word of ours, `more` is further
+ * members, each with a comma before it, or "". */
+void mesh_health_write(struct mesh_buffer *out, const char *state, bool ready, int64_t at_ms,
+                       const char *more);
 
 /* Whether a text can be the name of a program or an instance. */
 bool mesh_health_is_name(struct mesh_bytes text);

@@ -18,7 +18,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from images.containers import USER, Unpacked, ran
 from support.streams import PROJECT
-from tools.mesh.images import MB_GOAL, PROGRAMS, Engine, image_name, version
+from tools.mesh.images import MB_GOAL, PROGRAMS, Engine, image_name, revision, version
 
 Unpack = Callable[[str], Unpacked]
 every_program = pytest.mark.parametrize("program", PROGRAMS)
@@ -42,7 +42,8 @@ def test_it_runs_as_nobody_and_says_what_it_is(unpacked: Unpack, program: str) -
     assert labels["version"] == version()
     assert labels["licenses"] == "Apache-2.0"
     assert program in labels["title"]
-    for name in ("description", "revision", "created", "vendor"):
+    assert labels["revision"] == revision(), "an image of another commit's program"
+    for name in ("description", "created", "vendor"):
         assert labels[name]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tools.mesh.images import PROGRAMS, Engine, build_stage, image_name
+from tools.mesh.images import PROGRAMS, Engine, build_program, build_stage, image_name
 
 AGAIN = "localhost/tweetmesh-again"
 
@@ -33,8 +33,7 @@ def built_again(engine: Engine) -> Iterator[None]:
         build_stage(engine, "build", f"{AGAIN}/build", "--no-cache", platform)
         assert "Linking C executable api/api" in engine.log.read_text(), "nothing was compiled"
         for program in PROGRAMS:
-            stage = f"--build-context=build=container-image://{AGAIN}/build"
-            build_stage(engine, program, f"{AGAIN}/{program}", "--no-cache", stage)
+            build_program(engine, program, f"{AGAIN}/build", f"{AGAIN}/{program}")
         yield
         engine.run("podman", "image", "rm", *(f"{AGAIN}/{name}" for name in ("build", *PROGRAMS)))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stack.cache import cached, digest, run_step, say
@@ -90,6 +90,18 @@ def _jars() -> Path:
 def _java_command(jars: Path, flags: list[str], main: str) -> list[str]:
     logging = f"-Dlog4j2.configurationFile={jars}/log4j2.properties"
     return [str(_java()), *flags, logging, "-cp", f"{jars}/lib/*", main]
+
+
+def coordinates(url: str) -> bool:
+    """Whether groups get answers: a broker that has just started first reads what it knew of them."""
+    consumer = Consumer({"bootstrap.servers": url, "group.id": "nobody", **QUIET})
+    try:
+        consumer.committed([TopicPartition("nothing", 0)], timeout=2)
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()
+    return True
 
 
 def _server_properties(broker_port: int, controller_port: int, data: Path) -> dict[str, str]:
@@ -211,13 +223,15 @@ class Kafka(Component):
         return [*_java_command(self._jars, self.jvm_flags, "kafka.Kafka"), str(self.folder / "server.properties")]
 
     def is_ready(self) -> bool:
-        """It answers, and its cluster counts it among its brokers."""
+        """It answers, its cluster counts it among its brokers, and consumers find their groups again."""
         if not accepts(self.ports["kafka"], self.host):
             return False
         try:
-            return self.number in AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers
+            counted = self.number in AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers
         except KafkaException:
             return False
+        had_groups = any(self.folder.glob("**/__consumer_offsets-0"))
+        return counted and (not had_groups or coordinates(self.url))
 
     def administer(self, main: str, *arguments: str) -> None:
         """Runs one of Kafka's own tools (the name of its class) on the running broker."""

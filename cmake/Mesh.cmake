@@ -46,6 +46,10 @@ add_library(mesh_flags INTERFACE)
 target_compile_definitions(mesh_flags INTERFACE _GNU_SOURCE MESH_VERSION="${PROJECT_VERSION}")
 # A program loads only the libraries it calls.
 target_link_options(mesh_flags INTERFACE -Wl,--as-needed)
+if(CMAKE_C_COMPILER_LAUNCHER)
+    # A cache of objects can serve another checkout only if nothing in them names this one's folder.
+    add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+endif()
 if(MESH_SANITIZE)
     target_compile_options(mesh_flags INTERFACE
         -fsanitize=${MESH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -2,15 +2,17 @@
 """Free loopback ports that stay ours over a restart.
 
 They are taken from below the kernel's ephemeral range: there no outgoing connection can sit on
-the port of a server that is just being killed and started again.
+the port of a server that is just being killed and started again. Runs side by side can be given
+ranges of their own by $TWEETMESH_PORTS ("15000-19999"), for they do not see what the other gave out.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
-LOWEST, HIGHEST = 15000, 31999
+LOWEST, HIGHEST = map(int, os.environ.get("TWEETMESH_PORTS", "15000-31999").split("-"))
 
 _given: set[int] = set()
 _random = random.SystemRandom()

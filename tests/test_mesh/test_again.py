@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mesh import test as parts
+from tools.mesh import parts
 
 TESTS = """
 from pathlib import Path

@@ -22,7 +22,7 @@ from stack.process import StackError
 from tools.mesh import manuals
 from tools.mesh.__main__ import parse
 from tools.mesh.images import version
-from tools.mesh.test import PARTS
+from tools.mesh.parts import PARTS
 
 MM = 72 / 25.4
 LEFT, RIGHT, TOP, BOTTOM = 21 * MM, 19 * MM, 20 * MM, 8 * MM  # margins of style.css; the footer is in the lowest

@@ -9,7 +9,7 @@ import pytest
 
 from stack import StackError, cache
 from tools.mesh.rules import LINES_MAX, SPDX, complaints_about
-from tools.mesh.test import skipped_in
+from tools.mesh.parts import skipped_in
 
 C_HEAD = f"/* {SPDX} */\n"
 

@@ -39,6 +39,8 @@ def add_test(commands) -> None:
     test = commands.add_parser("test", help="run the tests, all or some parts, with a summary")
     test.add_argument("parts", nargs="*", metavar="PART", help="see --list; all by default")
     test.add_argument("--list", action="store_true", help="list the parts and what they do")
+    test.add_argument("--lanes", type=int, default=2, metavar="N", help="how many parts run side by side (default: 2)")
+    test.add_argument("--in-lane", action="store_true", help=argparse.SUPPRESS)  # how it starts each of them itself
     test.set_defaults(module="test", function="test")
 
 

@@ -7,13 +7,15 @@ import os
 import subprocess
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from stack.cache import run_step
+from stack.cache import cache_folder, locked, run_step
 from stack.mesh import PROJECT
 from stack.program import PROGRAMS as SERVICES
 
 PROGRAMS = (*SERVICES, "audit", "recount", "openloop")
+COMPILED_BYTES_MAX = "2G"
 
 
 def project_files(*suffixes: str) -> list[Path]:
@@ -28,18 +30,38 @@ def build_folder(preset: str) -> Path:
     return PROJECT / "build" / preset
 
 
+def launcher() -> str:
+    """What CMake puts before the compiler: ccache, with objects that all checkouts share."""
+    settings = {
+        "cache_dir": cache_folder() / "ccache",
+        "max_size": COMPILED_BYTES_MAX,
+        "base_dir": PROJECT,  # what lies below is called by its relative path, so that it is the same elsewhere
+        "absolute_paths_in_stderr": "true",  # complaints name files as if ccache were not there
+    }
+    return ";".join(["ccache", *(f"{name}={value}" for name, value in settings.items())])
+
+
 def build_commands(preset: str) -> list[list[str]]:
-    return [["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]]
+    """Not in the presets: whoever calls CMake himself, as the images do, compiles without a cache."""
+    configure = ["cmake", "--preset", preset, f"-DCMAKE_C_COMPILER_LAUNCHER={launcher()}"]
+    return [configure, ["cmake", "--build", "--preset", preset]]
+
+
+def building(preset: str) -> AbstractContextManager[None]:
+    """For around a build: only one at a time may be at work in a preset's folder."""
+    folder = PROJECT / ".mesh"
+    folder.mkdir(exist_ok=True)
+    return locked(folder / f"build-{preset}.lock", f"building preset {preset}")
 
 
 def build_quietly(preset: str, targets: Sequence[str] = PROGRAMS) -> Path:
     """Builds some targets (by default the programs, not the tests) with the output in a log. Any thread."""
     log = PROJECT / ".mesh" / f"build-{preset}.log"
-    log.parent.mkdir(exist_ok=True)
-    log.unlink(missing_ok=True)
     configure, build = build_commands(preset)
-    run_step(f"configuring preset {preset}", configure, log=log, cwd=PROJECT)
-    run_step(f"building preset {preset}", [*build, "--target", *targets], log=log, cwd=PROJECT)
+    with building(preset):
+        log.unlink(missing_ok=True)
+        run_step(f"configuring preset {preset}", configure, log=log, cwd=PROJECT)
+        run_step(f"building preset {preset}", [*build, "--target", *targets], log=log, cwd=PROJECT)
     return build_folder(preset)
 
 
@@ -55,10 +77,11 @@ def given_or_built(preset: str) -> Path:
 
 
 def build_command(arguments: Namespace) -> int:
-    for command in build_commands(arguments.preset):
-        code = subprocess.run(command, cwd=PROJECT, check=False).returncode
-        if code != 0:
-            return code
+    with building(arguments.preset):
+        for command in build_commands(arguments.preset):
+            code = subprocess.run(command, cwd=PROJECT, check=False).returncode
+            if code != 0:
+                return code
     return 0
 
 

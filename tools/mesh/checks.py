@@ -72,8 +72,12 @@ def _dependencies(build: Path) -> dict[str, list[Path]]:
 
 
 def _tidy_key(unit: dict, files: list[Path], tool: str) -> str:
-    contents = [path.read_bytes() for path in sorted(files) if path.is_file()]
-    return digest(tool, unit["command"], (PROJECT / ".clang-tidy").read_bytes(), *contents)
+    """The same for the same code in whatever folder: paths count from the project's."""
+    parts: list[bytes | str] = [tool, (PROJECT / ".clang-tidy").read_bytes()]
+    parts.append(unit["command"].replace(str(PROJECT), "."))
+    for path in sorted(files):
+        parts += [os.path.relpath(path, PROJECT), path.read_bytes()]
+    return digest(*parts)
 
 
 def clang_tidy(preset: str = "asan") -> list[str]:

@@ -226,8 +226,9 @@ class Kafka(Component):
         """It answers, its cluster counts it among its brokers, and consumers find their groups again."""
         if not accepts(self.ports["kafka"], self.host):
             return False
+        admin = AdminClient({"bootstrap.servers": self.url, **QUIET})
         try:
-            counted = self.number in AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=2).brokers
+            counted = self.number in admin.list_topics(timeout=2).brokers
         except KafkaException:
             return False
         had_groups = any(self.folder.glob("**/__consumer_offsets-0"))

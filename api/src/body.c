@@ -170,6 +170,16 @@ static void read_event(struct reader *reader, size_t index, yyjson_val *value)
     event->wire_end = events->wire.size;
 }
 
+/* Room for the wire bytes of all: an event is seldom longer there than in the text, but for what
+ * goes with it. Growing by and by would leave half of it unused as long as the events wait. */
+static void events_begin(struct reader *reader, struct mesh_bytes text, size_t count)
+{
+    events_init(reader->events, reader->head->stream, count);
+    size_t more = WIRE_EVENT_MORE_BYTES + strlen(reader->head->stream->name) +
+                  strlen(reader->head->trace.traceparent);
+    (void)mesh_buffer_room(&reader->events->wire, text.size + count * more);
+}
+
 static bool refuse_json(struct mesh_bytes text, const yyjson_read_err *error, size_t line,
                         struct body_refusal *refusal)
 {
@@ -226,7 +236,7 @@ static bool read_json(struct reader *reader, struct mesh_bytes text, struct body
     size_t count = single ? 1 : yyjson_arr_size(root);
     bool good = count_fits(count, refusal);
     if (good) {
-        events_init(reader->events, reader->head->stream, count);
+        events_begin(reader, text, count);
         reader->events->single = single;
         if (single) {
             read_event(reader, 0, root);
@@ -279,7 +289,7 @@ static bool read_lines(struct reader *reader, struct mesh_bytes text, struct bod
     if (!count_fits(count, refusal)) {
         return false;
     }
-    events_init(reader->events, reader->head->stream, count);
+    events_begin(reader, text, count);
     rest = text;
     number = 0;
     for (size_t i = 0; i < count && next_line(&rest, &line, &number); i++) {

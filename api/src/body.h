@@ -24,8 +24,8 @@ struct body_head {
     const struct mesh_stream *stream;
     enum body_format format;
     bool gzip;
-    struct mesh_bytes key; /* Idempotency-Key; empty: none */
-    struct mesh_trace trace;
+    struct mesh_bytes key;   /* Idempotency-Key; empty: none */
+    struct mesh_trace trace; /* empty: none goes on */
 };
 
 /* Why a body is refused as a whole. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "link.h"
 
+#include "lanes.h"
 #include "mesh/abseil.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
@@ -22,9 +23,7 @@
 #define CHECK_IDLE_US 4000000 /* between them where nothing was sent for so long */
 #define CHECK_AGAIN_US 100000 /* between health checks while there is no stream to send on */
 #define TICK_US 500000        /* the thread wakes at least this often */
-
-/* What a completion stands for. There is one stream and one health check at a time. */
-enum tag { TAG_START = 1, TAG_SEND, TAG_RECEIVE, TAG_STATUS, TAG_CHECK, TAG_WAKE };
+#define CLOSE_US 1000000      /* for replies that come after one of the lanes has ended */
 
 struct link {
     struct link_handler handler;
@@ -34,53 +33,20 @@ struct link {
     bool thread_started;
     atomic_bool serving;
     atomic_bool stop;
-    /* Batches of the stream that have not completed, and the announced send; at 0 it is taken away.
-     */
-    atomic_int stream_ops;
-    /* The link's thread; senders use .call between link_reserve() and the completion. */
-    struct rpc_call stream;
+    struct lanes lanes;
     /* the link's thread */
     bool up;
-    bool closing;      /* the stream's status has come */
-    int64_t unreplied; /* messages that have left, less replies */
+    struct lane *ended;  /* the first that did */
+    int64_t close_by_us; /* when the others must have */
     struct rpc_call check;
     int64_t stream_at_us; /* when to start the next stream */
     int64_t check_at_us;
-    int64_t sent_us; /* the last message */
     uint32_t backoff_ms;
     bool secure; /* TLS */
     bool lost_logged;
     bool woken; /* by link_free(), which needs the queue until then */
     bool cq_shut;
 };
-
-static void *tag_of(enum tag tag)
-{
-    return (void *)(intptr_t)tag;
-}
-
-static void receive(struct link *link)
-{
-    const grpc_op op = rpc_receive_message(&link->stream);
-    atomic_fetch_add(&link->stream_ops, 1);
-    rpc_call_batch(&link->stream, &op, 1, tag_of(TAG_RECEIVE));
-}
-
-static void stream_start(struct link *link)
-{
-    struct rpc_call *call = &link->stream;
-    rpc_call_start(call, link->channel, link->cq, "/tweetmesh.v1.Ingest/PublishStream",
-                   gpr_inf_future(GPR_CLOCK_REALTIME));
-    const grpc_op start[] = {
-        {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY},
-        rpc_receive_initial(call)};
-    const grpc_op status = rpc_receive_status(call);
-    link->unreplied = 0;
-    atomic_store(&link->stream_ops, 2);
-    rpc_call_batch(call, start, MESH_COUNT_OF(start), tag_of(TAG_START));
-    rpc_call_batch(call, &status, 1, tag_of(TAG_STATUS));
-    receive(link);
-}
 
 static void check_start(struct link *link)
 {
@@ -96,7 +62,7 @@ static void check_start(struct link *link)
                            rpc_receive_initial(call),
                            rpc_receive_message(call),
                            rpc_receive_status(call)};
-    rpc_call_batch(call, ops, MESH_COUNT_OF(ops), tag_of(TAG_CHECK));
+    rpc_call_batch(call, ops, MESH_COUNT_OF(ops), lanes_tag(LANE_NONE_CHECK, 0));
     grpc_byte_buffer_destroy(request);
 }
 
@@ -104,7 +70,8 @@ static void check_start(struct link *link)
  * it knows Kafka, and what is resent to it would end as unknown. */
 static void go_up(struct link *link)
 {
-    if (!link->up && !link->closing && link->stream.call != NULL && !atomic_load(&link->stop)) {
+    bool started = atomic_load(&link->lanes.count) > 0 && !atomic_load(&link->lanes.closing);
+    if (!link->up && started && !atomic_load(&link->stop)) {
         link->up = true;
         if (link->lost_logged) {
             link->lost_logged = false;
@@ -147,7 +114,8 @@ static void check_ended(struct link *link)
         go_up(link);
     }
     int64_t now_us = mesh_clock_mono_us();
-    int64_t pause_us = now_us - link->sent_us > CHECK_IDLE_US ? CHECK_IDLE_US : CHECK_US;
+    bool idle = now_us - atomic_load(&link->lanes.sent_us) > CHECK_IDLE_US;
+    int64_t pause_us = idle ? CHECK_IDLE_US : CHECK_US;
     link->check_at_us = now_us + (link->up ? pause_us : CHECK_AGAIN_US);
 }
 
@@ -162,28 +130,34 @@ static int64_t backoff_us(struct link *link)
     return half_us + mesh_clock_mono_us() % half_us;
 }
 
-/* The status is in, so the call is over. Senders must hear of it while this completion still counts
- * in stream_ops: once that is 0 the call is taken away, and nobody may be about to send on it. */
-static void close_stream(struct link *link)
+/* A lane's status is in, so it is over, and the others end once they have their replies. Senders
+ * must hear of it while this completion still counts in stream_ops: once that is 0 the calls are
+ * taken away, and nobody may be about to send on one. */
+static void close_stream(struct link *link, struct lane *lane)
 {
-    link->closing = true;
+    if (atomic_exchange(&link->lanes.closing, true)) {
+        return;
+    }
+    link->ended = lane;
+    link->close_by_us = mesh_clock_mono_us() + CLOSE_US;
     if (link->up) {
         link->handler.closing(link->handler.arg);
     }
+    lanes_cancel_idle(&link->lanes);
 }
 
 static void stream_ended(struct link *link)
 {
+    struct rpc_call *call = &link->ended->call;
     if (!link->lost_logged && !atomic_load(&link->stop)) {
         link->lost_logged = true;
-        char *details = grpc_slice_to_c_string(link->stream.details);
+        char *details = grpc_slice_to_c_string(call->details);
         mesh_log(MESH_LOG_WARN, "grpc_stream_ended",
-                 MESH_LOG_TEXT("code", mesh_code_name((enum mesh_code)link->stream.status)),
+                 MESH_LOG_TEXT("code", mesh_code_name((enum mesh_code)call->status)),
                  MESH_LOG_TEXT("message", details));
         gpr_free(details);
     }
-    rpc_call_done(&link->stream);
-    link->closing = false;
+    lanes_done(&link->lanes);
     link->stream_at_us = mesh_clock_mono_us() + backoff_us(link);
     if (link->up) {
         link->up = false;
@@ -191,81 +165,74 @@ static void stream_ended(struct link *link)
     }
 }
 
-static void received(struct link *link)
+static void exchanged(struct link *link, struct lane *lane)
 {
-    struct rpc_call *call = &link->stream;
-    if (call->received == NULL) {
-        return; /* the stream ends; its status comes or has come */
+    grpc_slice reply;
+    if (!lanes_take_reply(&link->lanes, lane, &reply)) {
+        return; /* the lane ends; its status comes or has come */
     }
-    grpc_slice message;
-    bool good = rpc_take_message(call, &message);
-    if (good) {
-        good = link->handler.reply(link->handler.arg, mesh_bytes_of(GRPC_SLICE_START_PTR(message),
-                                                                    GRPC_SLICE_LENGTH(message)));
-        grpc_slice_unref(message);
-    }
+    bool good = link->handler.reply(
+        link->handler.arg, mesh_bytes_of(GRPC_SLICE_START_PTR(reply), GRPC_SLICE_LENGTH(reply)));
+    grpc_slice_unref(reply);
     if (!good) {
-        grpc_call_cancel_with_status(call->call, GRPC_STATUS_INTERNAL, "reply makes no sense",
-                                     NULL);
+        lanes_cancel(&link->lanes, GRPC_STATUS_INTERNAL, "reply makes no sense");
         return;
     }
     link->backoff_ms = 0;
-    link->unreplied--;
-    receive(link);
+    if (atomic_load(&link->lanes.closing)) {
+        lanes_cancel_idle(&link->lanes);
+    }
 }
 
 /* Whoever was idle is checked as often as others from now on. */
-static void mark_sent(struct link *link)
+static void check_soon(struct link *link)
 {
-    link->sent_us = mesh_clock_mono_us();
-    if (link->check_at_us > link->sent_us + CHECK_US) {
-        link->check_at_us = link->sent_us + CHECK_US;
+    int64_t until_us = mesh_clock_mono_us() + CHECK_US;
+    if (link->check_at_us > until_us) {
+        link->check_at_us = until_us;
     }
 }
 
 static void handle(struct link *link, const grpc_event *event)
 {
-    enum tag tag = (enum tag)(intptr_t)event->tag;
+    size_t index;
+    enum lane_tag tag = lanes_tag_read(event->tag, &index);
+    struct lane *lane = &link->lanes.at[index];
     switch (tag) {
-    case TAG_CHECK:
+    case LANE_NONE_CHECK:
         check_ended(link);
         return;
-    case TAG_WAKE:
+    case LANE_NONE_WAKE:
         link->woken = true;
         return;
-    case TAG_START:
+    case LANE_STARTED:
         link->check_at_us = 0; /* the server is there: ask it now */
         break;
-    case TAG_SEND:
-        link->unreplied++;
-        mark_sent(link);
-        link->handler.sent(link->handler.arg, event->success);
+    case LANE_EXCHANGED:
+        check_soon(link);
+        exchanged(link, lane);
         break;
-    case TAG_RECEIVE:
-        received(link);
-        break;
-    case TAG_STATUS:
-        close_stream(link);
+    case LANE_ENDED:
+        close_stream(link, lane);
         break;
     }
-    if (atomic_fetch_sub(&link->stream_ops, 1) == 1) {
+    if (atomic_fetch_sub(&link->lanes.ops, 1) == 1) {
         stream_ended(link);
     }
 }
 
 static int64_t tick_us(const struct link *link)
 {
-    return link->stream.call != NULL && link->unreplied > 0 ? LINK_TICK_MS * INT64_C(1000)
-                                                            : TICK_US;
+    return atomic_load(&link->lanes.in_flight) > 0 ? LINK_TICK_MS * INT64_C(1000) : TICK_US;
 }
 
 /* Starts what is due; returns when to look again. */
 static int64_t start_due(struct link *link, int64_t now_us)
 {
     int64_t next_us = now_us + tick_us(link);
-    if (link->stream.call == NULL) {
+    if (atomic_load(&link->lanes.count) == 0) {
         if (now_us >= link->stream_at_us) {
-            stream_start(link);
+            lanes_start(&link->lanes, GRPC_INITIAL_METADATA_WAIT_FOR_READY);
         } else if (link->stream_at_us < next_us) {
             next_us = link->stream_at_us;
         }
@@ -283,13 +250,12 @@ static int64_t start_due(struct link *link, int64_t now_us)
 /* Cancels what runs; once nothing does, shuts the queue. */
 static void stop_all(struct link *link)
 {
-    if (link->stream.call != NULL) {
-        grpc_call_cancel(link->stream.call, NULL);
-    }
+    lanes_cancel(&link->lanes, GRPC_STATUS_CANCELLED, "the client ends");
     if (link->check.call != NULL) {
         grpc_call_cancel(link->check.call, NULL);
     }
-    if (link->stream.call == NULL && link->check.call == NULL && link->woken && !link->cq_shut) {
+    bool over = atomic_load(&link->lanes.count) == 0 && link->check.call == NULL;
+    if (over && link->woken && !link->cq_shut) {
         link->cq_shut = true;
         grpc_completion_queue_shutdown(link->cq);
     }
@@ -309,9 +275,9 @@ static void *run(void *arg)
         }
         if (now_us - ticked_us >= tick_us(link) / 2) {
             ticked_us = now_us;
-            if (!link->handler.tick(link->handler.arg) && link->stream.call != NULL) {
-                grpc_call_cancel_with_status(link->stream.call, GRPC_STATUS_DEADLINE_EXCEEDED,
-                                             "no answer for too long", NULL);
+            bool late = atomic_load(&link->lanes.closing) && now_us >= link->close_by_us;
+            if (!link->handler.tick(link->handler.arg) || late) {
+                lanes_cancel(&link->lanes, GRPC_STATUS_DEADLINE_EXCEEDED, "no answer for too long");
             }
         }
         gpr_timespec until = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
@@ -337,6 +303,8 @@ struct link *link_new(const struct rpc_target *target, const struct link_handler
     link->handler = *handler;
     link->channel = rpc_channel_new(target);
     link->cq = grpc_completion_queue_create_for_next(NULL);
+    link->lanes.channel = link->channel;
+    link->lanes.cq = link->cq;
     if (pthread_create(&link->thread, NULL, run, link) != 0) {
         mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "cannot start the gRPC thread");
         grpc_completion_queue_shutdown(link->cq);
@@ -350,26 +318,12 @@ struct link *link_new(const struct rpc_target *target, const struct link_handler
 
 void link_reserve(struct link *link)
 {
-    atomic_fetch_add(&link->stream_ops, 1);
+    atomic_fetch_add(&link->lanes.ops, 1);
 }
 
 void link_send(struct link *link, const struct mesh_bytes *parts, size_t count)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++) {
-        size += parts[i].size;
-    }
-    grpc_slice slice = grpc_slice_malloc(size);
-    uint8_t *to = GRPC_SLICE_START_PTR(slice);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(to, parts[i].data, parts[i].size);
-        to += parts[i].size;
-    }
-    grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_slice_unref(slice);
-    const grpc_op op = rpc_send_message(message);
-    rpc_call_batch(&link->stream, &op, 1, tag_of(TAG_SEND));
-    grpc_byte_buffer_destroy(message);
+    lanes_send(&link->lanes, parts, count);
 }
 
 bool link_serving(const struct link *link)
@@ -382,7 +336,7 @@ static void wake(struct link *link)
 {
     grpc_connectivity_state state = grpc_channel_check_connectivity_state(link->channel, 0);
     grpc_channel_watch_connectivity_state(link->channel, state, gpr_time_0(GPR_CLOCK_MONOTONIC),
-                                          link->cq, tag_of(TAG_WAKE));
+                                          link->cq, lanes_tag(LANE_NONE_WAKE, 0));
 }
 
 void link_free(struct link *link)

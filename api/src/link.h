@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * link: the connection to grpc-server: one channel, one PublishStream call on it that is started
- * anew whenever it ends, and a health check a second (every four while nothing is sent).
+ * link: the connection to grpc-server: one channel, a stream on it that is started anew whenever it
+ * ends, and a health check a second (every four while nothing is sent).
+ *
+ * The stream is one PublishStream call or more, of which each has one message without a reply at a
+ * time; most of the time one does. They end together.
  *
  * Threads: one of its own, for the completion queue; all handlers run on it and must not block.
- * link_send() may be called from any thread, between up() and down(), with at most one send under
- * way.
+ * link_send() may be called from any thread, between up() and closing(), by one at a time.
  */
 #ifndef API_LINK_H
 #define API_LINK_H
@@ -24,11 +26,9 @@ struct link;
 struct link_handler {
     void *arg;
     void (*up)(void *arg); /* the server serves: messages may be sent */
-    /* The message of link_send() has left; not good: the stream is broken, down() will follow. */
-    void (*sent)(void *arg, bool good);
-    /* One message came. False: it makes no sense, end the stream. */
+    /* A message's reply came. False: it makes no sense, end the stream. */
     bool (*reply)(void *arg, struct mesh_bytes message);
-    /* The stream ends: no link_send() may be announced any more. One under way still completes. */
+    /* The stream ends: no link_send() may be announced any more. Replies may still come. */
     void (*closing)(void *arg);
     void (*down)(void *arg); /* the stream has ended; nothing of it will be heard any more */
     /* At least twice a second, and every LINK_TICK_MS while messages are without a reply. False:
@@ -44,7 +44,8 @@ struct link *link_new(const struct rpc_target *target, const struct link_handler
 /* Announces a link_send() so that the stream is not taken away meanwhile. To be called under the
  * lock by which up() and closing() tell the caller that there is a stream. */
 void link_reserve(struct link *link);
-/* Sends the parts, one after another, as one message; they are copied. */
+/* Sends the parts, one after another, as one message; they are copied. At most LANES_MAX
+ * messages may be without a reply. */
 void link_send(struct link *link, const struct mesh_bytes *parts, size_t count);
 
 /* Whether the last health check said SERVING. */

@@ -155,19 +155,32 @@ static struct outbox_message *take_resend(struct outbox *outbox)
     return NULL;
 }
 
-/* Whether what waits should grow first. A message costs about as much as four events, here and in
- * grpc-server, and small ones make small batches for Kafka. */
-static bool gathers(const struct outbox *outbox, int64_t now_us)
+/* The messages on their way that none has overtaken, but no more than `enough`. One that was is
+ * held up by a partition of its own. */
+static size_t hopeful(const struct outbox *outbox, size_t enough)
 {
-    if (outbox->in_flight_count < OUTBOX_YOUNG_MAX ||
-        outbox->waiting_count >= MESH_EVENT_COUNT_MAX) {
-        return false;
-    }
     const struct outbox_message *message = TAILQ_LAST(&outbox->in_flight, outbox_messages);
-    for (size_t i = 1; i < OUTBOX_YOUNG_MAX; i++) {
+    size_t count = 0;
+    while (count < enough && message != NULL && message->sequence > outbox->replied) {
+        count++;
         message = TAILQ_PREV(message, outbox_messages, entry);
     }
-    return now_us - message->sent_us < OUTBOX_YOUNG_US;
+    return count;
+}
+
+/* Whether what waits should grow first. A message costs about as much as four events, here and in
+ * grpc-server, and small ones make small batches for Kafka. As long as replies come, more messages
+ * would only move the queue to grpc-server, which needs memory for it, too. */
+static bool gathers(const struct outbox *outbox, int64_t now_us)
+{
+    bool full = outbox->waiting_count >= MESH_EVENT_COUNT_MAX;
+    size_t enough = full ? OUTBOX_FULL_MAX : OUTBOX_HOPEFUL_MAX;
+    if (hopeful(outbox, enough) < enough) {
+        return false;
+    }
+    const struct outbox_message *last = TAILQ_LAST(&outbox->in_flight, outbox_messages);
+    int64_t sign_us = last->sent_us > outbox->replied_us ? last->sent_us : outbox->replied_us;
+    return now_us - sign_us < OUTBOX_HOPE_US;
 }
 
 struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us)
@@ -270,7 +283,7 @@ static void apply_all(const struct outbox_message *message,
     }
 }
 
-bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply,
+bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply, int64_t now_us,
                   struct outbox_jobs *finished, int64_t *out_sent_us)
 {
     size_t slot = reply->sequence % OUTBOX_IN_FLIGHT_MAX;
@@ -283,6 +296,10 @@ bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *repl
     outbox->by_sequence[slot] = NULL;
     TAILQ_REMOVE(&outbox->in_flight, message, entry);
     outbox->in_flight_count--;
+    outbox->replied_us = now_us;
+    if (message->sequence > outbox->replied) {
+        outbox->replied = message->sequence;
+    }
     apply_all(message, reply, finished);
     *out_sent_us = message->sent_us;
     message_free(message);

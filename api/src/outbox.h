@@ -16,11 +16,13 @@
 
 #define OUTBOX_MESSAGE_BYTES_MAX 3145728 /* grpc-server takes 4 MiB */
 #define OUTBOX_IN_FLIGHT_MAX 64          /* messages without an answer */
-/* With so many messages on their way, events gather for the next one until an answer comes, the
- * next one is full, or those are no longer young: a partition without a leader keeps back its own
- * messages only. */
-#define OUTBOX_YOUNG_MAX 2
-#define OUTBOX_YOUNG_US 10000
+/* With so many messages on their way, events gather for the next one until a reply comes. Only when
+ * for so long there was no reply, and no message either, one more goes; and those that others have
+ * overtaken do not count: a partition without a leader keeps back its own messages only, and a slow
+ * way to Kafka is filled. */
+#define OUTBOX_HOPEFUL_MAX 1
+#define OUTBOX_FULL_MAX 4 /* the same, when the next one is full */
+#define OUTBOX_HOPE_US 10000
 
 TAILQ_HEAD(outbox_jobs, publish_job);
 
@@ -49,6 +51,8 @@ struct outbox {
     struct outbox_messages resend;    /* broken streams left these without an answer */
     struct outbox_messages in_flight; /* on the present stream, oldest first */
     size_t in_flight_count;
+    int64_t replied_us; /* when the last reply came */
+    uint64_t replied;   /* the highest sequence that has its reply */
     struct outbox_message *by_sequence[OUTBOX_IN_FLIGHT_MAX]; /* sequence % OUTBOX_IN_FLIGHT_MAX */
     uint64_t sequence;                                        /* the last one given */
     struct outbox_segment scratch[MESH_EVENT_COUNT_MAX];
@@ -67,7 +71,7 @@ void outbox_parts(const struct outbox_message *message, struct mesh_bytes *parts
 /* Applies a reply; finished jobs are added to *finished. The message ends. False: the reply cannot
  * be right; *out_sent_us untouched. */
 MESH_MUST_CHECK
-bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply,
+bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply, int64_t now_us,
                   struct outbox_jobs *finished, int64_t *out_sent_us);
 
 /* When the oldest job that is not finished was added; 0: there is none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish.h"
 
+#include "lanes.h"
 #include "link.h"
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
@@ -22,7 +23,7 @@ struct publish {
     pthread_mutex_t mutex; /* guards outbox, all jobs, and the four below */
     struct outbox outbox;
     bool up;
-    bool sending; /* somebody fills `parts` and sends them, or the send is under way */
+    bool sending; /* somebody fills `parts` and sends them */
     bool closed;  /* no job is taken any more */
     int64_t down_since_us;
 
@@ -36,32 +37,43 @@ struct publish {
     struct mesh_metric *reconnects;
 };
 
-/* Sends the next message if one waits and none is under way. Enters with the mutex held, leaves
- * without it. */
-static void pump_and_unlock(struct publish *publish)
+static_assert(OUTBOX_IN_FLIGHT_MAX <= LANES_MAX, "a message in flight has a lane");
+
+/* Takes a message and sends it. Mutex held, but not while sending. */
+static bool send_next(struct publish *publish)
 {
-    struct outbox_message *message = NULL;
-    if (publish->up && !publish->sending) {
-        message = outbox_take(&publish->outbox, mesh_clock_mono_us());
-    }
+    struct outbox_message *message = outbox_take(&publish->outbox, mesh_clock_mono_us());
     if (message == NULL) {
-        pthread_mutex_unlock(&publish->mutex);
-        return;
+        return false;
     }
     /* The jobs' bytes stay where they are as long as the message exists, which may end with the
      * reply: hence the views are taken here, and a reply cannot come before link_send(). */
-    publish->sending = true;
     outbox_parts(message, publish->parts + 1);
     publish->parts[0] =
         mesh_bytes_of(publish->sequence, wire_write_sequence(publish->sequence, message->sequence));
     size_t count = 1 + message->segment_count;
     size_t event_count = message->event_count;
+    publish->sending = true;
     link_reserve(publish->link);
     pthread_mutex_unlock(&publish->mutex);
 
     mesh_metric_observe(publish->batch_events, event_count);
     MESH_FAILPOINT("api_before_send");
     link_send(publish->link, publish->parts, count);
+    MESH_FAILPOINT("api_after_send");
+
+    pthread_mutex_lock(&publish->mutex);
+    publish->sending = false;
+    return true;
+}
+
+/* Sends what waits, unless somebody else is about to. Enters with the mutex held, leaves without
+ * it. */
+static void pump_and_unlock(struct publish *publish)
+{
+    while (publish->up && !publish->sending && send_next(publish)) {
+    }
+    pthread_mutex_unlock(&publish->mutex);
 }
 
 /* Calls done for jobs that have finished, then gives them up. */
@@ -92,33 +104,15 @@ static void on_up(void *arg)
     pump_and_unlock(publish);
 }
 
-/* With the mutex held. */
-static void go_down(struct publish *publish)
-{
-    if (publish->up) {
-        publish->up = false;
-        publish->down_since_us = mesh_clock_mono_us();
-    }
-}
-
-static void on_sent(void *arg, bool good)
-{
-    struct publish *publish = arg;
-    MESH_FAILPOINT("api_after_send");
-    pthread_mutex_lock(&publish->mutex);
-    publish->sending = false;
-    if (!good) {
-        go_down(publish);
-    }
-    pump_and_unlock(publish);
-}
-
 static void on_closing(void *arg)
 {
     struct publish *publish = arg;
     mesh_metric_set(publish->stream_up, 0);
     pthread_mutex_lock(&publish->mutex);
-    go_down(publish);
+    if (publish->up) {
+        publish->up = false;
+        publish->down_since_us = mesh_clock_mono_us();
+    }
     pthread_mutex_unlock(&publish->mutex);
 }
 
@@ -127,7 +121,7 @@ static void on_down(void *arg)
     struct publish *publish = arg;
     mesh_metric_add(publish->reconnects, 1);
     pthread_mutex_lock(&publish->mutex);
-    assert(!publish->up && !publish->sending);
+    assert(!publish->up);
     outbox_broken(&publish->outbox);
     pthread_mutex_unlock(&publish->mutex);
 }
@@ -144,12 +138,13 @@ static bool on_reply(void *arg, struct mesh_bytes message)
     struct outbox_jobs finished = TAILQ_HEAD_INITIALIZER(finished);
     int64_t sent_us = 0;
     pthread_mutex_lock(&publish->mutex);
-    bool good = outbox_reply(&publish->outbox, reply, &finished, &sent_us);
+    int64_t now_us = mesh_clock_mono_us();
+    bool good = outbox_reply(&publish->outbox, reply, now_us, &finished, &sent_us);
     /* Events gather while messages are on their way; now there is one less. */
     pump_and_unlock(publish);
     tweetmesh__v1__publish_reply__free_unpacked(reply, NULL);
     if (good) {
-        mesh_metric_observe_us(publish->roundtrip, mesh_clock_mono_us() - sent_us);
+        mesh_metric_observe_us(publish->roundtrip, now_us - sent_us);
         report(publish, &finished);
     }
     return good;
@@ -204,7 +199,6 @@ struct publish *publish_new(const struct publish_options *options, struct mesh_e
     publish->link = link_new(&options->target,
                              &(struct link_handler){.arg = publish,
                                                     .up = on_up,
-                                                    .sent = on_sent,
                                                     .reply = on_reply,
                                                     .closing = on_closing,
                                                     .down = on_down,

@@ -188,6 +188,19 @@ static void read_length(struct request *request, const char *content_length)
     bytes_reserve(request, (size_t)length);
 }
 
+/* Without spans nothing here could be anybody's parent: the caller's trace goes on as it is, and
+ * where there is none no event pays for one. */
+static void read_trace(struct request *request, const char *traceparent)
+{
+    const struct mesh_bytes told = mesh_bytes_of_text(traceparent);
+    if (!mesh_spans_enabled()) {
+        (void)mesh_trace_copy(told, &request->head.trace);
+        return;
+    }
+    request->head.trace = mesh_trace_continue(told);
+    request->spans = request_spans_new(traceparent, &request->head.trace);
+}
+
 static void read_head(struct request *request, const struct request_head *head)
 {
     struct request_desk *desk = request->desk;
@@ -207,10 +220,7 @@ static void read_head(struct request *request, const struct request_head *head)
         refuse(request, PROBLEM_BAD_KEY, "send 1 to 255 visible ASCII characters");
     }
     request->head.key = key;
-    request->head.trace = mesh_trace_continue(mesh_bytes_of_text(head->traceparent));
-    if (mesh_spans_enabled()) {
-        request->spans = request_spans_new(head->traceparent, &request->head.trace);
-    }
+    read_trace(request, head->traceparent);
 }
 
 static void on_done(struct publish_job *job);

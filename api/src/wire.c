@@ -32,9 +32,10 @@ void wire_add_event(struct mesh_buffer *out, const struct wire_event *event)
 {
     const size_t stream_size = strlen(event->stream);
     const uint64_t received_at = (uint64_t)event->received_at_ms;
+    const bool traced = event->traceparent[0] != '\0';
     const size_t size = 2 + stream_size + 2 + MESH_ID_LENGTH + 1 + mesh_varint_size(received_at) +
-                        2 + MESH_TRACEPARENT_LENGTH + 1 + mesh_varint_size(event->payload.size) +
-                        event->payload.size;
+                        (traced ? 2 + MESH_TRACEPARENT_LENGTH : 0) + 1 +
+                        mesh_varint_size(event->payload.size) + event->payload.size;
     uint8_t *room = (uint8_t *)mesh_buffer_room(out, 1 + MESH_VARINT_SIZE_MAX + size);
     uint8_t *at = room;
 
@@ -44,7 +45,9 @@ void wire_add_event(struct mesh_buffer *out, const struct wire_event *event)
     at += put_bytes(at, EVENT_ID, event->id->text, MESH_ID_LENGTH);
     *at++ = tag(EVENT_RECEIVED_AT, WIRE_VARINT);
     at += mesh_varint_write(at, received_at);
-    at += put_bytes(at, EVENT_TRACEPARENT, event->traceparent, MESH_TRACEPARENT_LENGTH);
+    if (traced) {
+        at += put_bytes(at, EVENT_TRACEPARENT, event->traceparent, MESH_TRACEPARENT_LENGTH);
+    }
     *at++ = tag(EVENT_PAYLOAD, WIRE_BYTES);
     at += mesh_varint_write(at, event->payload.size);
     memcpy(at, event->payload.data, event->payload.size);

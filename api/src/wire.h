@@ -18,11 +18,13 @@
 struct wire_event {
     const char *stream;
     const struct mesh_id *id;
-    const char *traceparent; /* MESH_TRACEPARENT_LENGTH characters */
+    const char *traceparent; /* MESH_TRACEPARENT_LENGTH characters; empty: it has no trace */
     int64_t received_at_ms;
     struct mesh_bytes payload;
 };
 
+/* What an entry has besides payload, stream and traceparent, at most. */
+#define WIRE_EVENT_MORE_BYTES 72
 /* Appends one entry of `repeated Event events`. */
 void wire_add_event(struct mesh_buffer *out, const struct wire_event *event);
 

@@ -20,9 +20,9 @@ bool http_fixture_event_came(void *arg)
     return ingest_server_events(arg) > 0;
 }
 
-bool http_fixture_two_streams(void *arg)
+bool http_fixture_broken(void *arg)
 {
-    return ingest_server_streams(arg) >= 2;
+    return ingest_server_broken(arg) > 0;
 }
 
 bool http_fixture_nothing_in_flight(void *arg)

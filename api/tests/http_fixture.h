@@ -41,7 +41,7 @@ int http_fixture_teardown(void **state);
 
 /* Conditions for support_wait(): of the gRPC server, and of the fixture. */
 bool http_fixture_event_came(void *server);
-bool http_fixture_two_streams(void *server);
+bool http_fixture_broken(void *server);
 bool http_fixture_nothing_in_flight(void *fixture);
 
 /* Reads a reply; every refusal must be a problem; text (or NULL) must be in its head or body. */

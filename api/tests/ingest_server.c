@@ -23,6 +23,8 @@ struct ingest_server {
     grpc_completion_queue *cq;
     pthread_t thread;
     uint16_t port;
+    struct peer_reply *held; /* the thread's: INGEST_REVERSES; and whose it is */
+    struct peer_call *held_call;
     pthread_mutex_t mutex; /* guards what follows */
     enum ingest_mode mode;
     uint32_t code;
@@ -30,6 +32,7 @@ struct ingest_server {
     size_t events;
     size_t messages;
     size_t streams;
+    size_t broken;
     int64_t offset;
     char *payload;
     char *traceparent;
@@ -98,6 +101,7 @@ static void handle_request(struct ingest_server *server, struct peer_call *call,
     pthread_mutex_lock(&server->mutex);
     remember(server, request);
     enum ingest_mode mode = server->mode;
+    server->broken += mode == INGEST_BREAKS;
     struct peer_reply *reply = make_reply(server, request);
     pthread_mutex_unlock(&server->mutex);
     switch (mode) {
@@ -109,13 +113,13 @@ static void handle_request(struct ingest_server *server, struct peer_call *call,
         grpc_call_cancel_with_status(call->call, GRPC_STATUS_UNAVAILABLE, "told to break", NULL);
         break;
     case INGEST_REVERSES:
-        if (call->held == NULL) {
-            call->held = reply;
+        if (server->held == NULL) {
+            server->held = reply;
+            server->held_call = call;
         } else {
-            struct peer_reply *earlier = call->held;
-            call->held = NULL;
             peer_call_reply(call, reply);
-            peer_call_reply(call, earlier);
+            peer_call_reply(server->held_call, server->held);
+            server->held = NULL;
         }
         break;
     default:
@@ -295,6 +299,11 @@ size_t ingest_server_streams(struct ingest_server *server)
     return read_count(server, &server->streams);
 }
 
+size_t ingest_server_broken(struct ingest_server *server)
+{
+    return read_count(server, &server->broken);
+}
+
 void ingest_server_last(struct ingest_server *server, char **payload, char **traceparent)
 {
     pthread_mutex_lock(&server->mutex);
@@ -314,6 +323,9 @@ void ingest_server_free(struct ingest_server *server)
     grpc_server_destroy(server->server);
     grpc_completion_queue_destroy(server->cq);
     pthread_mutex_destroy(&server->mutex);
+    if (server->held != NULL) {
+        peer_reply_free(server->held);
+    }
     free(server->payload);
     free(server->traceparent);
     free(server->ids);

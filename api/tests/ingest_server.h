@@ -36,6 +36,8 @@ size_t ingest_server_seen(struct ingest_server *server, const char *id);
 size_t ingest_server_events(struct ingest_server *server);
 size_t ingest_server_messages(struct ingest_server *server);
 size_t ingest_server_streams(struct ingest_server *server);
+/* How many messages have made it end a stream. */
+size_t ingest_server_broken(struct ingest_server *server);
 /* The last event that came in, as text; the caller frees them. */
 void ingest_server_last(struct ingest_server *server, char **payload, char **traceparent);
 void ingest_server_free(struct ingest_server *server);

@@ -35,9 +35,6 @@ void peer_call_free(struct peer_call *call)
         peer_reply_free(call->replies);
         call->replies = next;
     }
-    if (call->held != NULL) {
-        peer_reply_free(call->held);
-    }
     if (call->received != NULL) {
         grpc_byte_buffer_destroy(call->received);
     }

@@ -34,7 +34,6 @@ struct peer_call {
     grpc_metadata_array metadata;
     grpc_byte_buffer *received;
     struct peer_reply *replies;
-    struct peer_reply *held; /* INGEST_REVERSES */
     bool sending;
     bool metadata_sent;
     int cancelled;

@@ -152,7 +152,7 @@ static void test_too_many_events_in_flight_are_refused_at_once(void **state)
     struct http_client other;
     http_client_connect(&other, f->port);
     http_client_post(&other, "/input", JSON, GOOD);
-    support_wait(http_fixture_two_streams, f->server); /* it broke, and all is sent again */
+    support_wait(http_fixture_broken, f->server); /* it broke, and all is sent again */
     ingest_server_set_mode(f->server, INGEST_STORES);
     http_expect(&other, 202, NULL);
     http_expect(&held, 202, "\"accepted\":1000");

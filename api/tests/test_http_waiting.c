@@ -47,7 +47,7 @@ static void let_go(struct http_fixture *f)
     ingest_server_set_mode(f->server, INGEST_BREAKS);
     http_client_connect(&breaker, f->port);
     http_client_post(&breaker, "/input", JSON, GOOD);
-    support_wait(http_fixture_two_streams, f->server);
+    support_wait(http_fixture_broken, f->server);
     ingest_server_set_mode(f->server, INGEST_STORES);
     http_expect(&breaker, 202, NULL);
     http_client_close(&breaker);

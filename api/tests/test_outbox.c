@@ -68,7 +68,7 @@ static uint64_t take(size_t event_count, int64_t now_us)
     return message->sequence;
 }
 
-static void reply(uint64_t sequence, size_t event_count)
+static void reply(uint64_t sequence, size_t event_count, int64_t now_us)
 {
     static uint32_t codes[MESH_EVENT_COUNT_MAX]; /* MESH_OK */
     static int32_t partitions[MESH_EVENT_COUNT_MAX];
@@ -82,7 +82,7 @@ static void reply(uint64_t sequence, size_t event_count)
     message.codes = codes;
     message.partitions = partitions;
     message.offsets = offsets;
-    assert_true(outbox_reply(&outbox, &message, &finished, &sent_us));
+    assert_true(outbox_reply(&outbox, &message, now_us, &finished, &sent_us));
     while ((job = TAILQ_FIRST(&finished)) != NULL) {
         TAILQ_REMOVE(&finished, job, entry);
         drop((struct order *)job);
@@ -93,7 +93,7 @@ static void reply(uint64_t sequence, size_t event_count)
 static uint64_t fill(int64_t now_us)
 {
     uint64_t last = 0;
-    for (size_t i = 0; i < OUTBOX_YOUNG_MAX; i++) {
+    for (size_t i = 0; i < OUTBOX_HOPEFUL_MAX; i++) {
         (void)add(1, "");
         last = take(1, now_us);
     }
@@ -115,9 +115,9 @@ static int teardown(void **state)
     do {
         struct outbox_message *message;
         while ((message = TAILQ_FIRST(&outbox.in_flight)) != NULL) {
-            reply(message->sequence, message->event_count);
+            reply(message->sequence, message->event_count, START_US);
         }
-        now_us += OUTBOX_YOUNG_US;
+        now_us += OUTBOX_HOPE_US;
     } while (outbox_take(&outbox, now_us) != NULL);
     assert_int_equal(outbox.waiting_count, 0);
     return 0;
@@ -130,33 +130,72 @@ static void test_events_gather_until_a_reply(void **state)
     (void)add(1, "");
     (void)add(2, "");
     take(0, START_US);
-    reply(sequence, 1);
+    reply(sequence, 1, START_US);
     take(3, START_US);
     take(0, START_US);
 }
 
-static void test_messages_that_are_not_young_hold_nothing_back(void **state)
+static void test_without_a_sign_one_more_goes(void **state)
 {
     (void)state;
     (void)fill(START_US);
-    (void)add(1, "");
-    take(0, START_US + OUTBOX_YOUNG_US - 1);
-    take(1, START_US + OUTBOX_YOUNG_US);
-    (void)add(1, "");
-    take(1, START_US + OUTBOX_YOUNG_US); /* the first of fill() is no longer counted */
-    (void)add(1, "");
-    take(0, START_US + OUTBOX_YOUNG_US);
+    for (size_t i = 1; i <= 3; i++) {
+        int64_t since_us = START_US + (int64_t)(i - 1) * OUTBOX_HOPE_US;
+        (void)add(1, "");
+        take(0, since_us + OUTBOX_HOPE_US - 1);
+        take(1, since_us + OUTBOX_HOPE_US);
+        take(0, since_us + OUTBOX_HOPE_US);
+    }
 }
 
-static void test_a_full_message_goes_at_once(void **state)
+static void test_a_message_that_was_overtaken_holds_nothing_back(void **state)
+{
+    (void)state;
+    int64_t now_us = START_US + OUTBOX_HOPE_US;
+    (void)fill(START_US); /* is stuck */
+    (void)add(1, "");
+    uint64_t sequence = take(1, now_us);
+    for (size_t i = 0; i < 5; i++) {
+        reply(sequence, 1, ++now_us);
+        (void)add(1, "");
+        sequence = take(1, now_us);
+        (void)add(1, "");
+        take(0, now_us);
+        reply(sequence, 1, ++now_us);
+        sequence = take(1, now_us);
+    }
+}
+
+/* Replies come, though slowly: more messages would not make them faster. */
+static void test_while_replies_come_no_more_goes(void **state)
+{
+    (void)state;
+    int64_t now_us = START_US + OUTBOX_HOPE_US;
+    (void)fill(START_US);
+    (void)add(1, "");
+    uint64_t second = take(1, now_us);
+    (void)add(1, "");
+    (void)take(1, now_us + OUTBOX_HOPE_US);
+    now_us += INT64_C(2) * OUTBOX_HOPE_US;
+    reply(second, 1, now_us - 1);
+    (void)add(1, "");
+    take(0, now_us + OUTBOX_HOPE_US - 2);
+    take(1, now_us + OUTBOX_HOPE_US - 1);
+}
+
+static void test_full_messages_go_at_once_but_not_any_number(void **state)
 {
     (void)state;
     (void)fill(START_US);
     (void)add(MESH_EVENT_COUNT_MAX - 1, "");
     take(0, START_US);
-    (void)add(3, "");
-    take(MESH_EVENT_COUNT_MAX, START_US);
+    (void)add(1, "");
+    for (size_t i = OUTBOX_HOPEFUL_MAX; i < OUTBOX_FULL_MAX; i++) {
+        take(MESH_EVENT_COUNT_MAX, START_US);
+        (void)add(MESH_EVENT_COUNT_MAX, "");
+    }
     take(0, START_US);
+    take(MESH_EVENT_COUNT_MAX, START_US + OUTBOX_HOPE_US);
 }
 
 /* Neither what was refused here nor what was withdrawn fills a message. */
@@ -190,8 +229,8 @@ static void test_half_a_job_that_is_withdrawn_does_not_count(void **state)
     assert_int_equal(outbox.waiting_count, 0);
     outbox_drop(&half->job);
     assert_false(half->released); /* a message points to it */
-    reply(sequence, MESH_EVENT_COUNT_MAX);
-    reply(sequence + 1, MESH_EVENT_COUNT_MAX);
+    reply(sequence, MESH_EVENT_COUNT_MAX, START_US);
+    reply(sequence + 1, MESH_EVENT_COUNT_MAX, START_US);
     assert_true(half->released);
     events_done(&half->events);
     free(half);
@@ -203,14 +242,14 @@ static void test_half_a_job_that_is_withdrawn_does_not_count(void **state)
 static void test_what_is_resent_does_not_gather(void **state)
 {
     (void)state;
-    enum { BEFORE = OUTBOX_YOUNG_MAX + 2 };
+    enum { BEFORE = OUTBOX_HOPEFUL_MAX + 2 };
     for (size_t i = 0; i < BEFORE; i++) {
         (void)add(1, "");
-        take(1, START_US + (int64_t)i * OUTBOX_YOUNG_US);
+        take(1, START_US + (int64_t)i * OUTBOX_HOPE_US);
     }
     (void)add(1, "");
     outbox_broken(&outbox);
-    int64_t later_us = START_US + (int64_t)BEFORE * OUTBOX_YOUNG_US;
+    int64_t later_us = START_US + (int64_t)BEFORE * OUTBOX_HOPE_US;
     for (size_t i = 0; i < BEFORE; i++) {
         take(1, later_us);
     }
@@ -223,13 +262,13 @@ static void test_no_more_in_flight_than_the_table_holds(void **state)
     int64_t now_us = START_US;
     for (size_t i = 0; i < OUTBOX_IN_FLIGHT_MAX; i++) {
         (void)add(1, "");
-        now_us += OUTBOX_YOUNG_US;
+        now_us += OUTBOX_HOPE_US;
         take(1, now_us);
     }
     (void)add(MESH_EVENT_COUNT_MAX, "");
-    take(0, now_us + OUTBOX_YOUNG_US);
-    reply(TAILQ_FIRST(&outbox.in_flight)->sequence, 1);
-    take(MESH_EVENT_COUNT_MAX, now_us + OUTBOX_YOUNG_US);
+    take(0, now_us + OUTBOX_HOPE_US);
+    reply(TAILQ_FIRST(&outbox.in_flight)->sequence, 1, now_us);
+    take(MESH_EVENT_COUNT_MAX, now_us + OUTBOX_HOPE_US);
 }
 
 static int group_setup(void **state)
@@ -252,8 +291,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         AFRESH(test_events_gather_until_a_reply),
-        AFRESH(test_messages_that_are_not_young_hold_nothing_back),
-        AFRESH(test_a_full_message_goes_at_once),
+        AFRESH(test_without_a_sign_one_more_goes),
+        AFRESH(test_a_message_that_was_overtaken_holds_nothing_back),
+        AFRESH(test_while_replies_come_no_more_goes),
+        AFRESH(test_full_messages_go_at_once_but_not_any_number),
         AFRESH(test_what_is_not_sent_does_not_count),
         AFRESH(test_half_a_job_that_is_withdrawn_does_not_count),
         AFRESH(test_what_is_resent_does_not_gather),

@@ -135,14 +135,14 @@ static void test_replies_may_come_in_any_order(void **state)
 
 static bool all_have_come(void *arg)
 {
-    return ingest_server_events(arg) == OUTBOX_YOUNG_MAX + 1;
+    return ingest_server_events(arg) == OUTBOX_HOPEFUL_MAX + 1;
 }
 
 /* Nothing happens any more that could send the last one but its time. */
 static void test_messages_without_an_answer_hold_others_back_for_a_while_only(void **state)
 {
     struct publish_fixture *fixture = *state;
-    struct order orders[OUTBOX_YOUNG_MAX + 1];
+    struct order orders[OUTBOX_HOPEFUL_MAX + 1];
     ingest_server_set_mode(fixture->server, INGEST_HOLDS);
     for (size_t i = 0; i < MESH_COUNT_OF(orders); i++) {
         order_init(&orders[i], GOOD);

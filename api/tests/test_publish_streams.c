@@ -144,6 +144,36 @@ static void test_streams_that_end_while_others_send(void **state)
     free(crowds);
 }
 
+/* Messages whose replies are late go on lanes of their own; when one of these ends, the others have
+ * a moment, and then all goes again. */
+static void test_lanes_end_together(void **state)
+{
+    enum { LATE = 4 };
+    struct publish_fixture *fixture = *state;
+    struct order orders[LATE];
+    size_t streams_before = ingest_server_streams(fixture->server);
+    ingest_server_set_mode(fixture->server, INGEST_HOLDS);
+    for (size_t i = 0; i < LATE; i++) {
+        if (i == LATE - 1) {
+            ingest_server_set_mode(fixture->server, INGEST_BREAKS);
+        }
+        size_t messages = ingest_server_messages(fixture->server);
+        order_init(&orders[i], GOOD);
+        order_submit(fixture->publish, &orders[i]);
+        while (ingest_server_messages(fixture->server) == messages) {
+            (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* ctest has a limit */
+        }
+    }
+    assert_true(ingest_server_streams(fixture->server) >= streams_before + LATE - 1);
+    ingest_server_set_mode(fixture->server, INGEST_STORES);
+    for (size_t i = 0; i < LATE; i++) {
+        order_expect_done(&orders[i]);
+        assert_int_equal(orders[i].events.at[0].code, MESH_OK);
+        assert_true(ingest_server_seen(fixture->server, orders[i].events.at[0].id.text) >= 2);
+        events_done(&orders[i].events);
+    }
+}
+
 static void test_withdrawn_after_it_was_sent_is_unknown(void **state)
 {
     struct publish_fixture *fixture = *state;
@@ -252,6 +282,7 @@ int main(void)
         WITH_SERVER(test_a_refusal_of_what_was_resent_is_unknown),
         WITH_SERVER(test_a_server_that_does_not_serve_gets_no_messages),
         WITH_SERVER(test_streams_that_end_while_others_send),
+        WITH_SERVER(test_lanes_end_together),
         WITH_SERVER(test_withdrawn_after_it_was_sent_is_unknown),
         WITH_SERVER(test_a_server_away_means_unavailable_after_a_while),
         WITH_SERVER(test_a_server_that_never_answers_is_left),

@@ -7,6 +7,7 @@
 #include "cmocka_all.h"
 #include "mesh/alloc.h"
 #include "mesh/event.h"
+#include "mesh/trace.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 #include "wire.h"
 
@@ -17,9 +18,9 @@
 
 static const size_t sizes[] = {2, 15, 16, 126, 127, 128, 129, 16382, 16383, MESH_EVENT_BYTES_MAX};
 
-static void test_what_is_written_reads_back(void **state)
+/* Writes and reads back events that all have this trace, or none. */
+static void write_and_read(const char *traceparent)
 {
-    (void)state;
     char *payload = mesh_alloc(MESH_EVENT_BYTES_MAX);
     memset(payload, 'x', MESH_EVENT_BYTES_MAX);
     const struct mesh_id id = mesh_id_new(INT64_C(1795216867123));
@@ -30,7 +31,7 @@ static void test_what_is_written_reads_back(void **state)
     for (size_t i = 0; i < MESH_COUNT_OF(sizes); i++) {
         wire_add_event(&out, &(struct wire_event){.stream = "tweets",
                                                   .id = &id,
-                                                  .traceparent = TRACEPARENT,
+                                                  .traceparent = traceparent,
                                                   .received_at_ms = (int64_t)1 << (4 * i),
                                                   .payload = mesh_bytes_of(payload, sizes[i])});
         assert_int_equal(out.data[out.size], '\0');
@@ -44,7 +45,7 @@ static void test_what_is_written_reads_back(void **state)
         const Tweetmesh__V1__Event *event = request->events[i];
         assert_string_equal(event->stream, "tweets");
         assert_string_equal(event->id, id.text);
-        assert_string_equal(event->traceparent, TRACEPARENT);
+        assert_string_equal(event->traceparent, traceparent);
         assert_true(event->received_at == UINT64_C(1) << (4 * i));
         assert_int_equal(event->payload.len, sizes[i]);
         assert_memory_equal(event->payload.data, payload, sizes[i]);
@@ -54,10 +55,36 @@ static void test_what_is_written_reads_back(void **state)
     free(payload);
 }
 
+static void test_what_is_written_reads_back(void **state)
+{
+    (void)state;
+    write_and_read(TRACEPARENT);
+    write_and_read("");
+}
+
+static void test_no_trace_is_no_field(void **state)
+{
+    (void)state;
+    const struct mesh_id id = mesh_id_new(INT64_C(1795216867123));
+    size_t size[2];
+    for (size_t i = 0; i < MESH_COUNT_OF(size); i++) {
+        struct mesh_buffer out = {0};
+        wire_add_event(&out, &(struct wire_event){.stream = "tweets",
+                                                  .id = &id,
+                                                  .traceparent = i == 0 ? "" : TRACEPARENT,
+                                                  .received_at_ms = 1,
+                                                  .payload = mesh_bytes_of_text("{}")});
+        size[i] = out.size;
+        mesh_buffer_done(&out);
+    }
+    assert_int_equal(size[1] - size[0], 2 + MESH_TRACEPARENT_LENGTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_written_reads_back),
+        cmocka_unit_test(test_no_trace_is_no_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,16 @@ struct mesh_trace mesh_trace_continue(struct mesh_bytes traceparent)
     return trace;
 }
 
+bool mesh_trace_copy(struct mesh_bytes traceparent, struct mesh_trace *out)
+{
+    if (!mesh_trace_valid(traceparent)) {
+        return false;
+    }
+    memcpy(out->traceparent, traceparent.data, MESH_TRACEPARENT_LENGTH);
+    out->traceparent[MESH_TRACEPARENT_LENGTH] = '\0';
+    return true;
+}
+
 static uint8_t digit_value(uint8_t digit)
 {
     return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal: a well-formed traceparent goes on with its trace id, a malformed one starts a new trace.
+ * Goal: a well-formed traceparent goes on with its trace id, or as it is; a malformed one starts a
+ * new trace, or none.
  * Method: the rules of the W3C recommendation, one broken at a time; every byte at every place of a
  * good one.
  */
@@ -30,6 +31,9 @@ static void test_malformed_ones_start_a_new_trace(void **state)
         struct mesh_trace trace = mesh_trace_continue(mesh_bytes_of_text(bad[i]));
         assert_true(mesh_trace_valid(mesh_bytes_of_text(trace.traceparent)));
         assert_string_equal(trace.traceparent + 53, "00");
+        struct mesh_trace none = {.traceparent = ""};
+        assert_false(mesh_trace_copy(mesh_bytes_of_text(bad[i]), &none));
+        assert_string_equal(none.traceparent, "");
     }
 }
 
@@ -58,6 +62,16 @@ static void test_a_trace_goes_on_with_a_parent_of_ours(void **state)
     assert_memory_equal(trace.traceparent, good, 36);
     assert_memory_not_equal(trace.traceparent + 36, good + 36, 16);
     assert_string_equal(trace.traceparent + 52, "-01");
+}
+
+static void test_a_copy_is_what_the_caller_sent(void **state)
+{
+    (void)state;
+    char sent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01, and more";
+    struct mesh_trace trace;
+    assert_false(mesh_trace_copy(mesh_bytes_of_text(NULL), &trace));
+    assert_true(mesh_trace_copy(mesh_bytes_of(sent, MESH_TRACEPARENT_LENGTH), &trace));
+    assert_string_equal(trace.traceparent, good);
 }
 
 static void test_new_traces_differ(void **state)
@@ -93,6 +107,7 @@ int main(void)
         cmocka_unit_test(test_malformed_ones_start_a_new_trace),
         cmocka_unit_test(test_every_byte_at_every_place_is_told),
         cmocka_unit_test(test_a_trace_goes_on_with_a_parent_of_ours),
+        cmocka_unit_test(test_a_copy_is_what_the_caller_sent),
         cmocka_unit_test(test_new_traces_differ),
         cmocka_unit_test(test_a_trace_survives_being_taken_apart),
     };

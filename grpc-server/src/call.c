@@ -7,14 +7,16 @@
 #include "outbox.h"
 
 #include <grpc/byte_buffer_reader.h>
+#include <grpc/support/alloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 struct call {
     const struct call_owner *owner;
-    uint32_t requests_max;
-    struct call *next; /* the owner's */
+    uint32_t requests_max; /* unanswered at a time */
+    bool in_step;          /* the client sends a message when it has the reply to the one before */
+    struct call *next;     /* the owner's */
     struct call *previous;
     atomic_uint refs;
 
@@ -82,18 +84,28 @@ static bool start(struct call *call, const grpc_op *ops, size_t count, struct op
     return true;
 }
 
+/* Mutex held. Whether to ask for a message when so many are unanswered. */
+static bool may_receive(const struct call *call, uint32_t unanswered)
+{
+    bool one_only = call->method == NULL || call->method->kind != METHOD_BIDI;
+
+    return call->grpc != NULL && !call->receiving && !call->received_all && !call->draining &&
+           !call->broken && call->status == MESH_OK && unanswered < call->requests_max &&
+           !(one_only && call->message_seen);
+}
+
+static grpc_op receive_op(struct call *call)
+{
+    return (grpc_op){.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->received};
+}
+
 /* Mutex held. */
 static void receive_more(struct call *call)
 {
-    bool room = call->unanswered < call->requests_max;
-    bool one_only = call->method == NULL || call->method->kind != METHOD_BIDI;
-
-    if (call->grpc == NULL || call->receiving || call->received_all || call->draining ||
-        call->broken || call->status != MESH_OK || !room || (one_only && call->message_seen)) {
-        return;
+    if (may_receive(call, call->unanswered)) {
+        grpc_op op = receive_op(call);
+        call->receiving = start(call, &op, 1, &call->receipt);
     }
-    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->received};
-    call->receiving = start(call, &op, 1, &call->receipt);
 }
 
 /* Mutex held. Whether the call has nothing more to say but its status. */
@@ -134,7 +146,7 @@ static grpc_op status_op(struct call *call, bool answered, grpc_slice *details)
 /* Mutex held. Starts sending the next message, or the status when it is time. */
 static void send_more(struct call *call)
 {
-    grpc_op ops[3];
+    grpc_op ops[4];
     size_t count = 0;
     grpc_slice details = grpc_empty_slice();
     struct outgoing *first = call->outbox.first;
@@ -162,11 +174,21 @@ static void send_more(struct call *call)
     }
     call->metadata_sent = true;
     call->status_sent = ends;
-    call->on_its_way = first;
-    call->is_sending = start(call, ops, count, &call->sending);
-    if (!call->is_sending) {
-        call->on_its_way = NULL;
+    if (first != NULL && !ends && call->in_step && may_receive(call, call->unanswered - 1)) {
+        /* The reply and the wish for the next message, which tells the client that there is room
+         * for it, leave in one write; and one completion is all that comes of them. The client has
+         * the reply before it sends again, so by then the next one may be sent. */
+        ops[count++] = receive_op(call);
+        call->unanswered--;
+        call->receiving = start(call, ops, count, &call->receipt);
         outgoing_free(first);
+    } else {
+        call->on_its_way = first;
+        call->is_sending = start(call, ops, count, &call->sending);
+        if (!call->is_sending) {
+            call->on_its_way = NULL;
+            outgoing_free(first);
+        }
     }
     grpc_slice_unref(details);
 }
@@ -298,6 +320,30 @@ static void on_received(void *owner, bool success)
     turn(call);
 }
 
+/* The client may say how many messages it sends at most before a reply: no more are read. */
+static bool window_read(struct call *call)
+{
+    for (size_t i = 0; i < call->metadata.count; i++) {
+        const grpc_metadata *entry = &call->metadata.metadata[i];
+        if (grpc_slice_str_cmp(entry->key, "tweetmesh-window") != 0) {
+            continue;
+        }
+        char *text = grpc_slice_to_c_string(entry->value);
+        char *end = NULL;
+        long window = strtol(text, &end, 10);
+        bool good = window >= 1 && *end == '\0';
+        gpr_free(text);
+        if (!good) {
+            return false;
+        }
+        call->in_step = window == 1 && call->method->kind == METHOD_BIDI;
+        if (window < (long)call->requests_max) {
+            call->requests_max = (uint32_t)window;
+        }
+    }
+    return true;
+}
+
 static void on_arrived(void *owner, bool success)
 {
     struct call *call = owner;
@@ -316,6 +362,8 @@ static void on_arrived(void *owner, bool success)
         end_with(call, MESH_UNIMPLEMENTED, "no such method");
     } else if (refusal != MESH_OK) {
         end_with(call, refusal, mesh_code_name(refusal));
+    } else if (!window_read(call)) {
+        end_with(call, MESH_INVALID_ARGUMENT, "tweetmesh-window is not a number from 1 on");
     }
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                   .data.recv_close_on_server.cancelled = &call->cancelled};

@@ -16,7 +16,8 @@ static const struct mesh_option options[] = {
     {"CALLS_MAX", MESH_UINT, AT(calls_max), "1000", 1, 100000,
      "gRPC calls at a time; more are refused with RESOURCE_EXHAUSTED."},
     {"CALL_REQUESTS_MAX", MESH_UINT, AT(call_requests_max), "64", 1, 10000,
-     "Unanswered requests of one PublishStream call; beyond it the call is not read."},
+     "Unanswered requests of one PublishStream call; beyond it, or beyond what the client says "
+     "by the metadata `tweetmesh-window`, the call is not read."},
     {"DELIVERY_MS_MAX", MESH_UINT, AT(delivery_ms_max), "8000", 100, 600000,
      "How long Kafka may take to acknowledge an event; keep it below the api's REQUEST_MS_MAX."},
     {"DRAIN_DELAY_MS", MESH_UINT, AT(drain_delay_ms), "0", 0, 600000,

@@ -2,7 +2,7 @@
 /*
  * ingest: the service tweetmesh.v1.Ingest: from a PublishRequest to Kafka and back as a reply.
  *
- * Threads: requests come in on gRPC workers and are answered on the publisher's report thread.
+ * Threads: requests come in on gRPC workers and are answered on a producer's thread.
  */
 #ifndef INGEST_H
 #define INGEST_H

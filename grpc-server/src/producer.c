@@ -2,18 +2,18 @@
 #include "producer.h"
 
 #include "mesh/alloc.h"
+#include "mesh/clock.h"
 #include "mesh/kafka.h"
 #include "mesh/kafka_login.h"
 #include "mesh/log.h"
 #include "sender.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPORTS_AT_ONCE = 256 };
+enum { RUN_LEN_MAX = 256 };
 
 struct producer {
     struct producer_events events;
@@ -24,9 +24,12 @@ struct producer {
 
     struct sender *sender;
 
-    pthread_t thread;
-    bool thread_runs;
-    atomic_bool stopping;
+    /* The sender's thread's: publications of one batch, stream and partition, whose reports came
+     * one after the other and were not passed on yet. */
+    struct publication *run[RUN_LEN_MAX];
+    size_t run_len;
+    int64_t run_us; /* when the first came */
+
     atomic_bool fatal;
 };
 
@@ -78,64 +81,72 @@ static struct publication *report_read(const rd_kafka_message_t *message)
     return publication;
 }
 
-static void reports_read(struct producer *producer, rd_kafka_event_t *event)
+static void run_pass_on(void *arg)
 {
-    /* Only what was read into them is looked at. */
-    MESH_UNINITIALIZED const rd_kafka_message_t *messages[REPORTS_AT_ONCE];
-    MESH_UNINITIALIZED struct publication *publications[REPORTS_AT_ONCE];
-    size_t count = 0;
+    struct producer *producer = arg;
+    size_t count = producer->run_len;
 
-    while ((count = rd_kafka_event_message_array(event, messages, REPORTS_AT_ONCE)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            publications[i] = report_read(messages[i]);
-        }
-        producer->events.reported(producer->events.arg, publications, count);
+    producer->run_len = 0;
+    if (count > 0) {
+        producer->events.reported(producer->events.arg, producer->run, count, producer->run_us);
     }
 }
 
-static void error_read(struct producer *producer, rd_kafka_event_t *event)
+static bool run_goes_on(const struct producer *producer, const struct publication *next)
 {
+    const struct publication *first = producer->run[0];
+
+    return producer->run_len > 0 && producer->run_len < RUN_LEN_MAX &&
+           next->batch == first->batch && next->stream == first->stream &&
+           next->partition == first->partition;
+}
+
+/* A dr_msg_cb. librdkafka calls it report by report, and may wait for more of them before it
+ * returns. So a batch is passed on with its last report; one that is not whole can wait, since
+ * nobody can be answered yet. */
+static void on_delivered(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *arg)
+{
+    struct producer *producer = arg;
+    struct publication *publication = report_read(message);
+
+    (void)kafka;
+    if (!run_goes_on(producer, publication)) {
+        run_pass_on(producer);
+        producer->run_us = mesh_clock_mono_us();
+    }
+    producer->run[producer->run_len++] = publication;
+    if (producer->run_len == publication->batch->pending) {
+        run_pass_on(producer);
+    }
+}
+
+/* An error_cb. */
+static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *arg)
+{
+    struct producer *producer = arg;
     char text[MESH_ERROR_TEXT_MAX];
 
-    if (rd_kafka_event_error_is_fatal(event)) {
-        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer->kafka, text, sizeof text);
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(kafka, text, sizeof text);
         mesh_log(MESH_LOG_ERROR, "producer_fatal", MESH_LOG_TEXT("cause", rd_kafka_err2name(cause)),
                  MESH_LOG_TEXT("message", text));
         atomic_store(&producer->fatal, true);
-    } else if (!mesh_kafka_login_heard(rd_kafka_event_error_string(event))) {
+    } else if (!mesh_kafka_login_heard(reason)) {
         mesh_log(MESH_LOG_WARN, "kafka_trouble",
-                 MESH_LOG_TEXT("cause", rd_kafka_err2name(rd_kafka_event_error(event))),
-                 MESH_LOG_TEXT("message", rd_kafka_event_error_string(event)));
+                 MESH_LOG_TEXT("cause", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
+                 MESH_LOG_TEXT("message", reason));
     }
     producer->events.troubled(producer->events.arg);
 }
 
-static void *reports_run(void *arg)
-{
-    struct producer *producer = arg;
-
-    while (!atomic_load(&producer->stopping)) {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, -1);
-        switch (rd_kafka_event_type(event)) {
-        case RD_KAFKA_EVENT_DR:
-            reports_read(producer, event);
-            break;
-        case RD_KAFKA_EVENT_ERROR:
-            error_read(producer, event);
-            break;
-        default: /* woken up by rd_kafka_queue_yield() */
-            break;
-        }
-        rd_kafka_event_destroy(event);
-    }
-    return NULL;
-}
-
-/* Only what the value does not say: each header is an allocation and bytes for every reader. */
+/* Only what the value does not say, and only where there is a trace to continue: a header is three
+ * allocations, here and again for every reader, and bytes for all. NULL: there is none. */
 static rd_kafka_headers_t *headers_of(const struct publication *publication)
 {
+    if (publication->trace.traceparent[0] == '\0') {
+        return NULL;
+    }
     rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
-
     /* Adding can only fail for lack of memory or a list that belongs to a message already. */
     (void)rd_kafka_header_add(headers, "traceparent", 11, publication->trace.traceparent,
                               MESH_TRACEPARENT_LENGTH);
@@ -151,17 +162,20 @@ static enum mesh_code publication_send(struct producer *producer, struct publica
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {.ptr = (void *)publication->value.data, .size = publication->value.size}},
         {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = publication->received_at_ms},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = publication},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers}, /* the last: may be left out */
     };
+    const size_t count = MESH_COUNT_OF(message) - (headers == NULL ? 1 : 0);
 
-    rd_kafka_error_t *error = rd_kafka_produceva(producer->kafka, message, 5);
+    rd_kafka_error_t *error = rd_kafka_produceva(producer->kafka, message, count);
     if (error == NULL) {
         return MESH_OK;
     }
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     rd_kafka_error_destroy(error);
-    rd_kafka_headers_destroy(headers);
+    if (headers != NULL) {
+        rd_kafka_headers_destroy(headers);
+    }
     if (code == RD_KAFKA_RESP_ERR__FATAL && !atomic_exchange(&producer->fatal, true)) {
         producer->events.troubled(producer->events.arg);
     }
@@ -178,9 +192,9 @@ static void batch_send(void *arg, struct publication_batch *batch)
             continue;
         }
         enum mesh_code code = publication_send(producer, publication);
-        if (code != MESH_OK) { /* else it is the report thread's already */
+        if (code != MESH_OK) { /* else librdkafka reports it */
             publication->code = code;
-            producer->events.reported(producer->events.arg, &publication, 1);
+            producer->events.reported(producer->events.arg, &publication, 1, mesh_clock_mono_us());
         }
     }
     producer->events.handed_over(producer->events.arg, batch);
@@ -197,7 +211,9 @@ struct producer *producer_new(const struct producer_options *options, struct mes
     if (conf == NULL) {
         goto fail;
     }
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_opaque(conf, producer);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
+    rd_kafka_conf_set_error_cb(conf, on_error);
     if (settings_fill(conf, options, err)) {
         producer->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     } else {
@@ -212,15 +228,12 @@ struct producer *producer_new(const struct producer_options *options, struct mes
     if (!topics_open(producer, err)) {
         goto fail;
     }
-    if (pthread_create(&producer->thread, NULL, reports_run, producer) != 0) {
-        mesh_fail(err, MESH_RESOURCE_EXHAUSTED, "cannot start the thread for delivery reports");
-        goto fail;
-    }
-    producer->thread_runs = true;
     producer->sender = sender_new(&(struct sender_options){.kafka = producer->kafka,
+                                                           .queue = producer->queue,
                                                            .queue_len_max = options->queue_len_max,
                                                            .linger_us = options->linger_us,
                                                            .send = batch_send,
+                                                           .polled = run_pass_on,
                                                            .arg = producer},
                                   err);
     if (producer->sender == NULL) {
@@ -284,28 +297,12 @@ rd_kafka_t *producer_handle(struct producer *producer)
     return producer->kafka;
 }
 
-static void reports_stop(struct producer *producer, uint32_t flush_ms)
-{
-    if (!producer->thread_runs) {
-        return;
-    }
-    if (rd_kafka_flush(producer->kafka, (int)flush_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)rd_kafka_purge(producer->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        /* Purged events are reported at once; whoever waits for one must get its answer. */
-        (void)rd_kafka_flush(producer->kafka, -1);
-    }
-    atomic_store(&producer->stopping, true);
-    rd_kafka_queue_yield(producer->queue);
-    pthread_join(producer->thread, NULL);
-}
-
 void producer_free(struct producer *producer, uint32_t flush_ms)
 {
     if (producer == NULL) {
         return;
     }
-    sender_free(producer->sender);
-    reports_stop(producer, flush_ms);
+    sender_free(producer->sender, flush_ms);
     if (producer->topics != NULL) {
         for (size_t i = 0; i < mesh_streams_count(producer->streams); i++) {
             if (producer->topics[i] != NULL) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * producer: one idempotent librdkafka producer with the thread that reads its reports.
+ * producer: one idempotent librdkafka producer with the thread that sends, and hears what became of
+ * it.
  *
  * A producer lives until a fatal error; publisher then puts a new one in its place.
  * Threads: producer_send() and producer_len() from any thread; the others from the owner's. The
- * functions of struct producer_events run on the producer's report thread and must not block.
+ * functions of struct producer_events run on the producer's thread and must not block.
  */
 #ifndef PRODUCER_H
 #define PRODUCER_H
@@ -22,9 +23,11 @@
 struct producer;
 
 struct producer_events {
-    /* Delivery reports: the publications' codes and partitions are set, their offsets are as told.
-     * Those of a partition come in the order of their offsets. */
-    void (*reported)(void *arg, struct publication *const *publications, size_t count);
+    /* Delivery reports that came at at_us, at least one, all of one batch, stream and partition:
+     * the publications' codes and partitions are set, their offsets are as told. Those of a
+     * partition come in the order of their offsets. A batch's last one is passed on at once. */
+    void (*reported)(void *arg, struct publication *const *publications, size_t count,
+                     int64_t at_us);
     /* All of a batch was handed to librdkafka, or reported as refused. */
     void (*handed_over)(void *arg, struct publication_batch *batch);
     /* Brokers went away, or the producer is fatally wrong: look at it soon. */

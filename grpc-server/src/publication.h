@@ -13,7 +13,6 @@
 #include "mesh/id.h"
 #include "mesh/trace.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +24,7 @@ struct publication {
     struct mesh_bytes value; /* borrowed, not copied, until the batch is done */
     int64_t received_at_ms;
     struct mesh_id id;
-    struct mesh_trace trace;
+    struct mesh_trace trace; /* empty: the record gets no header */
 
     /* MESH_OK: to be sent; anything else: refused already, left alone. When the batch is done: what
      * became of it, and where it is. */
@@ -36,8 +35,8 @@ struct publication {
     struct publication_batch *batch; /* the publisher's */
 };
 
-/* Called once, when the last report of a batch is in; runs on the publisher's report thread and
- * must not block. */
+/* Called once, when the last report of a batch is in; runs on a producer's thread and must not
+ * block. */
 typedef void publication_done_fn(void *arg);
 
 struct publication_batch {
@@ -47,8 +46,10 @@ struct publication_batch {
     void *arg; /* for done() */
 
     struct publication_batch *next; /* the publisher's */
-    atomic_size_t pending;          /* the publisher's: events without a report */
-    int64_t sent_us;                /* the publisher's: mesh_clock_mono_us() */
+    /* The publisher's: events without a report, and one more until all are handed over. Once it is
+     * sent, its producer's thread's alone. */
+    size_t pending;
+    int64_t sent_us; /* the publisher's: mesh_clock_mono_us() */
 };
 
 #endif

@@ -73,21 +73,10 @@ static bool offsets_check(struct offsets *offsets, struct publication *const *pu
     return stored;
 }
 
-/* How many of the reports, from the first on, are of one stream's events of one batch. */
-static size_t run_len(struct publication *const *publications, size_t count)
-{
-    size_t len = 1;
-
-    while (len < count && publications[len]->batch == publications[0]->batch &&
-           publications[len]->stream == publications[0]->stream) {
-        len++;
-    }
-    return len;
-}
-
 static void batch_settle(struct publication_batch *batch, size_t count)
 {
-    if (atomic_fetch_sub(&batch->pending, count) == count) {
+    batch->pending -= count;
+    if (batch->pending == 0) {
         batch->done(batch->arg); /* which frees the batch with its publications */
     }
 }
@@ -98,24 +87,21 @@ static void on_handed_over(void *arg, struct publication_batch *batch)
     batch_settle(batch, 1);
 }
 
-static void on_reported(void *arg, struct publication *const *publications, size_t count)
+static void on_reported(void *arg, struct publication *const *publications, size_t count,
+                        int64_t at_us)
 {
     struct publisher *publisher = arg;
-    int64_t now_us = mesh_clock_mono_us();
+    const struct publication *first = publications[0];
 
     if (offsets_check(publisher->offsets, publications, count)) {
-        atomic_store_explicit(&publisher->reported_us, now_us, memory_order_relaxed);
+        atomic_store_explicit(&publisher->reported_us, at_us, memory_order_relaxed);
     }
-    for (size_t run = 0; count > 0; publications += run, count -= run) {
-        struct publication_batch *batch = publications[0]->batch;
-        run = run_len(publications, count);
-        if (publications[0]->code == MESH_RESOURCE_EXHAUSTED) { /* reported one by one */
-            mesh_metric_add(publisher->queue_full, run);
-        }
-        mesh_metric_observe_us_times(publisher->metrics[publications[0]->stream].produce_seconds,
-                                     now_us - batch->sent_us, run);
-        batch_settle(batch, run);
+    if (first->code == MESH_RESOURCE_EXHAUSTED) { /* reported one by one */
+        mesh_metric_add(publisher->queue_full, count);
     }
+    mesh_metric_observe_us_times(publisher->metrics[first->stream].produce_seconds,
+                                 at_us - first->batch->sent_us, count);
+    batch_settle(first->batch, count);
 }
 
 static void watch_wake(struct publisher *publisher, bool stop)
@@ -353,8 +339,8 @@ bool publisher_send(struct publisher *publisher, struct publication_batch *batch
     if (left == 0) {
         return false;
     }
-    /* One more than there are events, so that reports which come in meanwhile cannot finish it. */
-    atomic_store(&batch->pending, left + 1);
+    /* One more than there are events, so that those refused on the way cannot finish it. */
+    batch->pending = left + 1;
     batch->sent_us = mesh_clock_mono_us();
     pthread_rwlock_rdlock(&publisher->producer_lock);
     bool sent = producer_send(publisher->producer, batch);

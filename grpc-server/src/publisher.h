@@ -5,7 +5,7 @@
  * It keeps a producer, replaces it after a fatal error, watches the brokers and the topics, and
  * refuses at once what could only wait for its deadline.
  * Threads: publisher_send(), publisher_ready() and publisher_status() from any thread; done() of a
- * batch runs on a report thread. One more thread watches.
+ * batch runs on a producer's thread. One more thread watches.
  */
 #ifndef PUBLISHER_H
 #define PUBLISHER_H

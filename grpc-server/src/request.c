@@ -30,7 +30,7 @@ struct request {
     struct wire_event *events; /* in the arena; views of the message; until it is checked */
     struct publication_batch batch;
     struct mesh_buffer records; /* values of all records, one behind the other */
-    struct mesh_trace trace;    /* of all events that came without one; made when needed */
+    struct mesh_trace trace;    /* of all events that came without one; empty until it is made */
     bool trace_made;
     bool ids_made;              /* at least one event came without an id */
     struct ingest_spans *spans; /* in the arena; NULL: nothing is sampled */
@@ -104,14 +104,14 @@ static int stream_find(const struct request *request, struct mesh_bytes name)
     return NO_STREAM;
 }
 
+/* A trace begins here only where spans will tell of it: for others it would be bytes in Kafka and
+ * work for every reader. */
 static void trace_take(struct request *request, struct mesh_bytes told, struct mesh_trace *out)
 {
-    if (mesh_trace_valid(told)) {
-        memcpy(out->traceparent, told.data, MESH_TRACEPARENT_LENGTH);
-        out->traceparent[MESH_TRACEPARENT_LENGTH] = '\0';
+    if (mesh_trace_copy(told, out)) {
         return;
     }
-    if (!request->trace_made) {
+    if (!request->trace_made && mesh_spans_enabled()) {
         request->trace = mesh_trace_new();
         request->trace_made = true;
     }

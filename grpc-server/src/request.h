@@ -2,7 +2,7 @@
 /*
  * request: one PublishRequest from its bytes to the reply's.
  *
- * Threads: one at a time; it goes with its batch from a gRPC thread to a report thread. Ownership:
+ * Threads: one at a time; it goes with its batch from a gRPC thread to a producer's. Ownership:
  * everything a request holds lives in it until request_free().
  */
 #ifndef REQUEST_H

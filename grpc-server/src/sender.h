@@ -8,8 +8,9 @@
  * time. So what comes meanwhile waits here, and nothing lingers there: rd_kafka_flush() says when a
  * batch is whole, and returns when Kafka has it. docs/decisions/ has the figures.
  *
- * Threads: sender_add() and sender_len() from any thread; the others from the owner's. send() runs
- * on the sender's own thread.
+ * Threads: sender_add() and sender_len() from any thread; the others from the owner's. send(),
+ * polled() and librdkafka's callbacks (reports, errors) run on the sender's own thread, which is
+ * the only one that may poll or flush.
  */
 #ifndef SENDER_H
 #define SENDER_H
@@ -26,11 +27,14 @@
 struct sender;
 
 struct sender_options {
-    rd_kafka_t *kafka;      /* outlives the sender */
-    uint32_t queue_len_max; /* events that wait */
-    uint32_t linger_us;     /* how long the first batch waits for more */
+    rd_kafka_t *kafka;       /* outlives the sender; reports by callback */
+    rd_kafka_queue_t *queue; /* its main queue, likewise */
+    uint32_t queue_len_max;  /* events that wait */
+    uint32_t linger_us;      /* how long the first batch waits for more */
     /* Hands a batch to librdkafka. */
     void (*send)(void *arg, struct publication_batch *batch);
+    /* librdkafka's callbacks have run, if there were any. */
+    void (*polled)(void *arg);
     void *arg;
 };
 
@@ -45,7 +49,8 @@ bool sender_add(struct sender *sender, struct publication_batch *batch);
 /* Events that wait. */
 size_t sender_len(struct sender *sender);
 
-/* Sends what waits, and ends. Accepts NULL. */
-void sender_free(struct sender *sender);
+/* Sends what waits, gives Kafka flush_ms at most to take it, has the rest reported as failed, and
+ * ends. Accepts NULL. */
+void sender_free(struct sender *sender, uint32_t flush_ms);
 
 #endif

@@ -51,7 +51,8 @@ static bool run(struct client_call *call, const grpc_op *ops, size_t count)
     return event.success != 0;
 }
 
-void client_call_begin(struct client_call *call, struct client *client, const char *path)
+static void begin(struct client_call *call, struct client *client, const char *path,
+                  grpc_metadata *metadata, size_t count)
 {
     *call = (struct client_call){.client = client};
     grpc_metadata_array_init(&call->initial);
@@ -62,8 +63,24 @@ void client_call_begin(struct client_call *call, struct client *client, const ch
                                  method, NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
     grpc_slice_unref(method);
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA,
-                  .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY};
+                  .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY,
+                  .data.send_initial_metadata = {.count = count, .metadata = metadata}};
     assert_true(run(call, &op, 1));
+}
+
+void client_call_begin(struct client_call *call, struct client *client, const char *path)
+{
+    begin(call, client, path, NULL, 0);
+}
+
+void client_call_begin_windowed(struct client_call *call, struct client *client, const char *path,
+                                const char *window)
+{
+    grpc_metadata metadata = {.key = grpc_slice_from_static_string("tweetmesh-window"),
+                              .value = grpc_slice_from_copied_string(window)};
+
+    begin(call, client, path, &metadata, 1);
+    grpc_slice_unref(metadata.value);
 }
 
 bool client_send(struct client_call *call, struct mesh_bytes message)

@@ -35,6 +35,9 @@ void client_open(struct client *client, uint16_t port);
 void client_close(struct client *client);
 
 void client_call_begin(struct client_call *call, struct client *client, const char *path);
+/* With the metadata `tweetmesh-window`. */
+void client_call_begin_windowed(struct client_call *call, struct client *client, const char *path,
+                                const char *window);
 /* False: the call is over. */
 bool client_send(struct client_call *call, struct mesh_bytes message);
 /* Says that nothing more comes. */

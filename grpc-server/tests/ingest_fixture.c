@@ -7,8 +7,12 @@
 #include "publisher_fixture.h"
 #include "request.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 const char ingest_publish_path[] = "/tweetmesh.v1.Ingest/Publish";
 const char ingest_stream_path[] = "/tweetmesh.v1.Ingest/PublishStream";
@@ -38,7 +42,7 @@ int ingest_fixture_set_up(void **state)
     struct ingest_fixture *fixture = mesh_new(struct ingest_fixture);
     struct mesh_error err = {0};
 
-    mock_kafka_start(&fixture->mock);
+    mock_kafka_start(&fixture->mock, 1);
     fixture->streams = mesh_streams_load("streams", &err);
     assert_non_null(fixture->streams);
     fixture->publisher = publisher_new(&(struct publisher_options){.brokers = fixture->mock.brokers,
@@ -123,4 +127,34 @@ grpc_status_code ingest_unary_status(struct ingest_fixture *fixture, struct mesh
     assert_string_equal(call.text, text);
     mesh_buffer_done(&reply);
     return call.status;
+}
+
+static void *drain_run(void *arg)
+{
+    server_drain(((struct ingest_fixture *)arg)->server, INGEST_WAIT_MS);
+    return NULL;
+}
+
+/* Nobody listens any more: the server drains. */
+static bool is_draining(void *fixture)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        .sin_port = htons(server_port(((struct ingest_fixture *)fixture)->server, 0)),
+    };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    bool refused = connect(fd, (const struct sockaddr *)&address, sizeof address) != 0;
+    (void)close(fd);
+    return refused;
+}
+
+pthread_t ingest_drain_begin(struct ingest_fixture *fixture)
+{
+    pthread_t drain;
+
+    assert_int_equal(pthread_create(&drain, NULL, drain_run, fixture), 0);
+    assert_true(wait_until(is_draining, fixture, INGEST_WAIT_MS));
+    return drain;
 }

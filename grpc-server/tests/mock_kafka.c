@@ -6,7 +6,12 @@
 
 #include <time.h>
 
-void mock_kafka_start(struct mock_kafka *mock)
+int32_t mock_kafka_leader(int32_t partition, int broker_count)
+{
+    return 1 + partition % broker_count;
+}
+
+void mock_kafka_start(struct mock_kafka *mock, int broker_count)
 {
     char text[256];
 
@@ -19,11 +24,16 @@ void mock_kafka_start(struct mock_kafka *mock)
                      RD_KAFKA_CONF_OK);
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     assert_non_null(mock->host);
-    mock->cluster = rd_kafka_mock_cluster_new(mock->host, 1);
+    mock->cluster = rd_kafka_mock_cluster_new(mock->host, broker_count);
     assert_non_null(mock->cluster);
     mock->brokers = rd_kafka_mock_cluster_bootstraps(mock->cluster);
     assert_int_equal(rd_kafka_mock_topic_create(mock->cluster, "messages", MOCK_PARTITIONS, 1),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (int32_t i = 0; i < MOCK_PARTITIONS; i++) {
+        assert_int_equal(rd_kafka_mock_partition_set_leader(mock->cluster, "messages", i,
+                                                            mock_kafka_leader(i, broker_count)),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
 }
 
 void mock_kafka_stop(struct mock_kafka *mock)

@@ -20,8 +20,10 @@ struct mock_kafka {
     const char *brokers; /* as KAFKA_BROKERS takes it */
 };
 
-/* One broker with the topic `messages`. */
-void mock_kafka_start(struct mock_kafka *mock);
+/* Brokers 1 to broker_count with the topic `messages`. */
+void mock_kafka_start(struct mock_kafka *mock, int broker_count);
+/* The broker that leads the partition: they take turns. */
+int32_t mock_kafka_leader(int32_t partition, int broker_count);
 void mock_kafka_stop(struct mock_kafka *mock);
 /* Every answer takes so long from now on. */
 void mock_kafka_slow(struct mock_kafka *mock, int ms);

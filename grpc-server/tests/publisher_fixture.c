@@ -11,16 +11,26 @@
 
 const char publisher_fixture_value[] = "{\"text\":\"hello\"}";
 
-int publisher_fixture_set_up(void **state)
+static int set_up(void **state, int broker_count)
 {
     struct publisher_fixture *fixture = mesh_new(struct publisher_fixture);
     struct mesh_error err = {0};
 
-    mock_kafka_start(&fixture->mock);
+    mock_kafka_start(&fixture->mock, broker_count);
     fixture->streams = mesh_streams_load("streams", &err);
     assert_non_null(fixture->streams);
     *state = fixture;
     return 0;
+}
+
+int publisher_fixture_set_up(void **state)
+{
+    return set_up(state, 1);
+}
+
+int publisher_fixture_set_up_two(void **state)
+{
+    return set_up(state, 2);
 }
 
 int publisher_fixture_tear_down(void **state)
@@ -91,7 +101,7 @@ void batch_send(struct publisher_fixture *fixture, struct sent_batch *sent, size
             .value = mesh_bytes_of_text(publisher_fixture_value),
             .received_at_ms = mesh_clock_wall_ms(),
             .id = mesh_id_new(mesh_clock_wall_ms()),
-            .trace = mesh_trace_new(),
+            .trace = i % 2 == 0 ? mesh_trace_new() : (struct mesh_trace){.traceparent = ""},
         };
     }
     if (!publisher_send(fixture->publisher, &sent->batch)) {

@@ -38,8 +38,9 @@ struct sent_batch {
     atomic_bool done;
 };
 
-/* The mock broker and the streams; the publisher is begun by each case. */
+/* The mock broker, or two, and the streams; the publisher is begun by each case. */
 int publisher_fixture_set_up(void **state);
+int publisher_fixture_set_up_two(void **state);
 int publisher_fixture_tear_down(void **state);
 
 void publisher_begin(struct publisher_fixture *fixture, const char *brokers,

@@ -9,11 +9,7 @@
 #include "mesh/log.h"
 #include "mesh/metrics.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static void test_a_bad_message_ends_the_stream_after_the_answers_under_way(void **state)
 {
@@ -93,34 +89,12 @@ static void test_a_client_that_goes_away_is_forgotten(void **state)
     assert_true(wait_until(is_gone, calls, INGEST_WAIT_MS));
 }
 
-static void *drain_run(void *arg)
-{
-    server_drain(((struct ingest_fixture *)arg)->server, INGEST_WAIT_MS);
-    return NULL;
-}
-
-/* Nobody listens any more: the server drains. */
-static bool is_draining(void *fixture)
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-        .sin_port = htons(server_port(((struct ingest_fixture *)fixture)->server, 0)),
-    };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    bool refused = connect(fd, (const struct sockaddr *)&address, sizeof address) != 0;
-    (void)close(fd);
-    return refused;
-}
-
 /* A refusal would reach a client of api as a 503, though others could take the event. */
 static void test_draining_takes_what_comes_until_the_stream_ends(void **state)
 {
     struct ingest_fixture *fixture = *state;
     struct client_call call;
     struct mesh_buffer reply = {0};
-    pthread_t drain;
     size_t answered = 0;
 
     client_call_begin(&call, &fixture->client, ingest_stream_path);
@@ -129,8 +103,7 @@ static void test_draining_takes_what_comes_until_the_stream_ends(void **state)
     mock_kafka_slow(&fixture->mock, 1000);
     ingest_stream_send(&call, 1, UNDER_WAY);
     assert_true(wait_until(is_under_way, fixture->publisher, INGEST_WAIT_MS));
-    assert_int_equal(pthread_create(&drain, NULL, drain_run, fixture), 0);
-    assert_true(wait_until(is_draining, fixture, INGEST_WAIT_MS));
+    pthread_t drain = ingest_drain_begin(fixture);
     ingest_stream_send(&call, 2, 5);
     while (client_receive(&call, &reply)) {
         Tweetmesh__V1__PublishReply *read = ingest_reply(&reply);

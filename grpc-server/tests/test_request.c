@@ -7,6 +7,8 @@
 #include "cmocka_all.h"
 #include "mesh/alloc.h"
 #include "mesh/event.h"
+#include "mesh/metrics.h"
+#include "mesh/spans.h"
 #include "request.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 
@@ -211,28 +213,68 @@ static void test_a_nul_is_no_end_of_a_name(void **state)
     request_free(request);
 }
 
-/* A trace is made for what came together, not for each. */
-static void test_events_without_a_trace_share_one(void **state)
+/* Three events, of which only the last has a trace; checked. */
+static struct request *checked_with_one_trace(void)
 {
-    Tweetmesh__V1__Event event = event_of("{\"text\":\"a\",\"country\":\"GT\"}");
+    Tweetmesh__V1__Event bare = event_of("{\"text\":\"a\",\"country\":\"GT\"}");
+    Tweetmesh__V1__Event traced = bare;
     Tweetmesh__V1__PublishRequest message = TWEETMESH__V1__PUBLISH_REQUEST__INIT;
-    Tweetmesh__V1__Event *events[] = {&event, &event};
+    Tweetmesh__V1__Event *events[] = {&bare, &bare, &traced};
     uint8_t bytes[256];
     struct mesh_error err = {0};
 
-    (void)state;
+    traced.traceparent = (char *)trace;
     message.events = events;
-    message.n_events = 2;
+    message.n_events = MESH_COUNT_OF(events);
     assert_true(tweetmesh__v1__publish_request__get_packed_size(&message) <= sizeof bytes);
     size_t size = tweetmesh__v1__publish_request__pack(&message, bytes);
     struct request *request = request_new(streams, mesh_bytes_of(bytes, size), &err);
     assert_non_null(request);
     request_check(request, now_ms);
+    return request;
+}
+
+static void test_without_spans_no_trace_begins_here(void **state)
+{
+    struct request *request = checked_with_one_trace();
+    const struct publication *at = request_batch(request)->at;
+
+    (void)state;
+    assert_string_equal(at[0].trace.traceparent, "");
+    assert_string_equal(at[1].trace.traceparent, "");
+    assert_string_equal(at[2].trace.traceparent, trace);
+    assert_string_not_equal(at[0].id.text, at[1].id.text);
+    request_free(request);
+}
+
+/* With spans one is made, for what came together, not for each. What is not sampled has no spans,
+ * but its trace goes on, whatever its flags. */
+static void test_with_spans_events_without_a_trace_share_one(void **state)
+{
+    static const struct mesh_spans_config config = {.endpoint = "http://127.0.0.1:1",
+                                                    .traces_endpoint = "",
+                                                    .headers = "",
+                                                    .timeout_ms = 1,
+                                                    .sampler = "parentbased_always_off",
+                                                    .sampler_arg = "",
+                                                    .service_name = "",
+                                                    .resource_attributes = "",
+                                                    .batch_len_max = 1,
+                                                    .queue_len_max = 1,
+                                                    .delay_ms = 1,
+                                                    .export_ms_max = 1};
+    struct mesh_error err = {0};
+
+    (void)state;
+    assert_true(mesh_spans_start(&config, "test", &err));
+    struct request *request = checked_with_one_trace();
     const struct publication *at = request_batch(request)->at;
     assert_true(mesh_trace_valid(mesh_bytes_of_text(at[0].trace.traceparent)));
     assert_string_equal(at[0].trace.traceparent, at[1].trace.traceparent);
-    assert_string_not_equal(at[0].id.text, at[1].id.text);
+    assert_string_equal(at[2].trace.traceparent, trace);
     request_free(request);
+    mesh_spans_stop(0);
+    mesh_metrics_done();
 }
 
 static void test_a_good_event_becomes_a_record(void **state)
@@ -290,7 +332,7 @@ static void test_what_the_client_left_out_is_made(void **state)
     struct request *request = checked(&event);
     const struct publication *publication = &request_batch(request)->at[0];
     assert_int_equal(publication->received_at_ms, now_ms);
-    assert_true(mesh_trace_valid(mesh_bytes_of_text(publication->trace.traceparent)));
+    assert_string_equal(publication->trace.traceparent, ""); /* a broken one is as good as none */
     Tweetmesh__V1__PublishReply *reply = reply_of(request);
     assert_int_equal(reply->n_ids, 1);
     assert_string_equal(reply->ids[0], publication->id.text);
@@ -307,7 +349,8 @@ int main(void)
         cmocka_unit_test(test_cut_and_odd_bytes_are_refused),
         cmocka_unit_test(test_unknown_and_repeated_fields_are_no_trouble),
         cmocka_unit_test(test_a_nul_is_no_end_of_a_name),
-        cmocka_unit_test(test_events_without_a_trace_share_one),
+        cmocka_unit_test(test_without_spans_no_trace_begins_here),
+        cmocka_unit_test(test_with_spans_events_without_a_trace_share_one),
         cmocka_unit_test(test_a_good_event_becomes_a_record),
         cmocka_unit_test(test_a_time_too_far_ahead_becomes_now),
         cmocka_unit_test(test_what_the_client_left_out_is_made),

@@ -2,7 +2,8 @@
 /*
  * archive: the MongoDB side: one document per event, however often its record comes.
  *
- * {_id: id, <fields as sent>, received_at: Date, traceparent, kafka: {topic, partition, offset}}
+ * {_id: id, <fields as sent>, received_at: Date, traceparent, kafka: {topic, partition, offset}},
+ * without traceparent where the record has none.
  *
  * Threads: the loop's. Blocks up to timeout_ms a server call; on FerretDB looking up duplicates is
  * one call each, so a batch of nothing but duplicates takes a while there.

@@ -66,18 +66,33 @@ const struct mesh_stream *mock_kafka_stream(const struct mock_kafka *mock)
     return mesh_streams_at(mock->streams, 0);
 }
 
-void mock_kafka_produce(struct mock_kafka *mock, const char *topic, int32_t partition,
-                        const char *value)
+/* Takes the headers; NULL: none. */
+static void produce(struct mock_kafka *mock, const char *topic, int32_t partition,
+                    const char *value, rd_kafka_headers_t *headers)
 {
     size_t size = value == NULL ? 0 : strlen(value);
-    rd_kafka_resp_err_t error =
-        rd_kafka_producev(mock->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-                          RD_KAFKA_V_KEY("key", 3), RD_KAFKA_V_VALUE((void *)value, size),
-                          RD_KAFKA_V_HEADER("traceparent", MOCK_TRACEPARENT, -1),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t error = rd_kafka_producev(
+        mock->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_KEY("key", 3), RD_KAFKA_V_VALUE((void *)value, size),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 
     assert_int_equal(error, RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_int_equal(rd_kafka_flush(mock->producer, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+void mock_kafka_produce(struct mock_kafka *mock, const char *topic, int32_t partition,
+                        const char *value)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+
+    (void)rd_kafka_header_add(headers, "traceparent", -1, MOCK_TRACEPARENT, -1);
+    produce(mock, topic, partition, value, headers);
+}
+
+void mock_kafka_produce_bare(struct mock_kafka *mock, const char *topic, int32_t partition,
+                             const char *value)
+{
+    produce(mock, topic, partition, value, NULL);
 }
 
 rd_kafka_message_t *mock_kafka_fetch(struct mock_kafka *mock, const char *topic, int32_t partition,

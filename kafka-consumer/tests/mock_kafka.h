@@ -27,6 +27,9 @@ const struct mesh_stream *mock_kafka_stream(const struct mock_kafka *mock);
 /* Appends a record with a traceparent header; value NULL: a tombstone. */
 void mock_kafka_produce(struct mock_kafka *mock, const char *topic, int32_t partition,
                         const char *value);
+/* The same without a header, as most records are. */
+void mock_kafka_produce_bare(struct mock_kafka *mock, const char *topic, int32_t partition,
+                             const char *value);
 /* Waits for the record at an offset; the caller destroys it before mock_kafka_free(). */
 rd_kafka_message_t *mock_kafka_fetch(struct mock_kafka *mock, const char *topic, int32_t partition,
                                      int64_t offset);

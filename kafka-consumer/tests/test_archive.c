@@ -257,25 +257,47 @@ static void test_entries_of_a_partition_that_was_taken_away_are_left_alone(void 
     assert_int_equal(mongo_sink_inserted(test.sink), 0);
 }
 
-static void test_the_document_is_what_the_contract_shows(void **state)
+static void assert_document(const struct entry *entry, const char *expected)
 {
-    (void)state;
     bson_t document;
-    const struct entry *entry = add_value(
-        0, "{\"id\":\"" ID_1 "\",\"received_at\":\"2026-11-20T23:21:07.123Z\",\"text\":\"hola\","
-           "\"country\":\"Atlantis\",\"n\":[1,{\"id\":2.5}]}");
 
     struct mesh_bytes bytes = batch_document(&test.batch, entry);
     assert_true(bson_init_static(&document, bytes.data, bytes.size));
     assert_true(bson_validate(&document, BSON_VALIDATE_UTF8, NULL));
     char *text = bson_as_relaxed_extended_json(&document, NULL);
-    assert_string_equal(
-        text, "{ \"_id\" : \"" ID_1 "\", \"text\" : \"hola\", \"country\" : \"Atlantis\", "
-              "\"n\" : [ 1, { \"id\" : 2.5 } ], "
-              "\"received_at\" : { \"$date\" : \"2026-11-20T23:21:07.123Z\" }, "
-              "\"traceparent\" : \"" MOCK_TRACEPARENT "\", "
-              "\"kafka\" : { \"topic\" : \"messages\", \"partition\" : 0, \"offset\" : 0 } }");
+    assert_string_equal(text, expected);
     bson_free(text);
+}
+
+static void test_the_document_is_what_the_contract_shows(void **state)
+{
+    (void)state;
+    const struct entry *entry = add_value(
+        0, "{\"id\":\"" ID_1 "\",\"received_at\":\"2026-11-20T23:21:07.123Z\",\"text\":\"hola\","
+           "\"country\":\"Atlantis\",\"n\":[1,{\"id\":2.5}]}");
+
+    assert_document(
+        entry, "{ \"_id\" : \"" ID_1 "\", \"text\" : \"hola\", \"country\" : \"Atlantis\", "
+               "\"n\" : [ 1, { \"id\" : 2.5 } ], "
+               "\"received_at\" : { \"$date\" : \"2026-11-20T23:21:07.123Z\" }, "
+               "\"traceparent\" : \"" MOCK_TRACEPARENT "\", "
+               "\"kafka\" : { \"topic\" : \"messages\", \"partition\" : 0, \"offset\" : 0 } }");
+}
+
+static void test_a_record_without_a_trace_is_a_document_without_one(void **state)
+{
+    (void)state;
+    const char *topic = test.topic.stream->topic;
+    char *value = mock_kafka_value(ID_1, "Chad");
+
+    mock_kafka_produce_bare(test.kafka, topic, 0, value);
+    batch_add_take(&test.batch, test.partition, mock_kafka_fetch(test.kafka, topic, 0, 0));
+    assert_document(
+        &test.batch.entries[0],
+        "{ \"_id\" : \"" ID_1 "\", \"text\" : \"hola\", \"country\" : \"Chad\", "
+        "\"received_at\" : { \"$date\" : \"2026-11-20T23:21:07.123Z\" }, "
+        "\"kafka\" : { \"topic\" : \"messages\", \"partition\" : 0, \"offset\" : 0 } }");
+    free(value);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make, drop)
@@ -295,6 +317,7 @@ int main(void)
         CASE(test_many_are_looked_up_by_one_find),
         CASE(test_entries_of_a_partition_that_was_taken_away_are_left_alone),
         CASE(test_the_document_is_what_the_contract_shows),
+        CASE(test_a_record_without_a_trace_is_a_document_without_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

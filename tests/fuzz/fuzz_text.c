@@ -45,9 +45,11 @@ static void trace_try(struct mesh_bytes text)
         must(memcmp(trace.traceparent + 3, text.data + 3, 32) == 0); /* the same trace */
     }
     struct mesh_trace_context context;
+    struct mesh_trace again;
     must(mesh_trace_read(text, &context) == mesh_trace_valid(text));
+    must(mesh_trace_copy(text, &again) == mesh_trace_valid(text));
     if (mesh_trace_valid(text)) {
-        struct mesh_trace again;
+        must(mesh_bytes_equal_text(text, again.traceparent));
         mesh_trace_write(&context, &again);
         must(mesh_bytes_equal_text(text, again.traceparent));
     }

@@ -4,7 +4,6 @@
 #include "body.h"
 #include "mesh/event.h"
 
-#include <string.h>
 #include <yyjson.h>
 
 static struct {
@@ -18,7 +17,6 @@ static void body_open(const struct corpus *corpus)
 {
     body.corpus = corpus;
     body.head = (struct body_head){.stream = corpus->stream, .format = BODY_JSON};
-    memcpy(body.head.trace.traceparent, CORPUS_TRACEPARENT, sizeof(CORPUS_TRACEPARENT));
 }
 
 static void body_close(void)

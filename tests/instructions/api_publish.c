@@ -54,7 +54,7 @@ static void event_write(struct events *events, const struct corpus_event *event)
 {
     wire_add_event(&events->wire, &(struct wire_event){.stream = events->stream->name,
                                                        .id = &events->at[0].id,
-                                                       .traceparent = CORPUS_TRACEPARENT,
+                                                       .traceparent = "",
                                                        .received_at_ms = CORPUS_RECEIVED_MS,
                                                        .payload = event->normalised});
     events->at[0].wire_end = events->wire.size;
@@ -106,7 +106,7 @@ static void decode_work(size_t round)
     (void)round;
     Tweetmesh__V1__PublishReply *reply =
         tweetmesh__v1__publish_reply__unpack(NULL, publish.reply_size, publish.reply);
-    must(outbox_reply(&publish.outbox, reply, &finished, &sent_us));
+    must(outbox_reply(&publish.outbox, reply, 0, &finished, &sent_us));
     tweetmesh__v1__publish_reply__free_unpacked(reply, NULL);
     while ((job = TAILQ_FIRST(&finished)) != NULL) {
         TAILQ_REMOVE(&finished, job, entry);

@@ -16,9 +16,8 @@
 
 #define CORPUS_LEN 1000
 #define CORPUS_RECEIVED_MS INT64_C(1795219200123) /* when every event was received */
-#define CORPUS_TRACEPARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-#define CORPUS_PARTITION 3                    /* where they are in Kafka, */
-#define CORPUS_FIRST_OFFSET INT64_C(12345678) /* one behind the other */
+#define CORPUS_PARTITION 3                        /* where they are in Kafka, */
+#define CORPUS_FIRST_OFFSET INT64_C(12345678)     /* one behind the other */
 
 struct corpus_event {
     struct mesh_bytes json;       /* as a client sends it */

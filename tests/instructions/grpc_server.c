@@ -35,7 +35,7 @@ static void message_prepare(size_t round)
         const struct corpus_event *event = corpus_event(server.corpus, round, i);
         wire_add_event(&server.message, &(struct wire_event){.stream = server.corpus->stream->name,
                                                              .id = &event->id,
-                                                             .traceparent = CORPUS_TRACEPARENT,
+                                                             .traceparent = "",
                                                              .received_at_ms = CORPUS_RECEIVED_MS,
                                                              .payload = event->normalised});
     }

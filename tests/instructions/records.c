@@ -31,7 +31,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, const char *name, const char
     return client;
 }
 
-/* With the headers that grpc-server gives it. */
+/* As grpc-server does it for an event without a trace: with no header. */
 static void produce(const struct records *records, const char *topic,
                     const struct corpus_event *event)
 {
@@ -40,9 +40,6 @@ static void produce(const struct records *records, const char *topic,
     mesh_event_write_record(&event->id, CORPUS_RECEIVED_MS, event->normalised, &value);
     must(rd_kafka_producev(records->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
                            RD_KAFKA_V_VALUE(value.data, value.size),
-                           RD_KAFKA_V_HEADER("id", event->id.text, MESH_ID_LENGTH),
-                           RD_KAFKA_V_HEADER("traceparent", CORPUS_TRACEPARENT, -1),
-                           RD_KAFKA_V_HEADER("content-type", "application/json", -1),
                            RD_KAFKA_V_TIMESTAMP(CORPUS_RECEIVED_MS),
                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                            RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR);

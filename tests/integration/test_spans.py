@@ -128,6 +128,9 @@ def test_without_a_caller_the_post_is_the_root(traced_mesh: Tested, collector: C
     document = wait_for("archived", lambda: collection.find_one({"_id": answer.json["id"]}))
     found = tree(traced_mesh, collector, document["traceparent"].split("-")[1])
     assert found["POST /input"][0].parent == ""
+    records = traced_mesh.judge.records(traced_mesh.stream.topic)
+    headers = [record.headers for record in records if record.event["id"] == answer.json["id"]]
+    assert headers == [{"traceparent": document["traceparent"]}]
 
 
 def test_a_batch_is_one_tree_and_batches_link_to_their_events(traced_mesh: Tested, collector: Collector) -> None:

@@ -109,12 +109,6 @@ void api_link_up(struct api *api)
     api->link->handler.up(api->link->handler.arg);
 }
 
-void api_link_sent(struct api *api, bool good)
-{
-    process_enter(api->process);
-    api->link->handler.sent(api->link->handler.arg, good);
-}
-
 bool api_link_reply(struct api *api, struct mesh_bytes reply)
 {
     process_enter(api->process);

@@ -2,8 +2,8 @@
 /*
  * fiber: the programs' threads, taking turns where the schedule says so.
  *
- * A fiber runs until it waits: in pthread_cond_timedwait(), in a call to a server, or for its end.
- * Threads: one; that is the point.
+ * A fiber runs until it waits: in pthread_cond_timedwait(), in a poll of librdkafka's, in a call to
+ * a server, or for its end. Threads: one; that is the point.
  */
 #ifndef SIMULATION_FIBER_H
 #define SIMULATION_FIBER_H

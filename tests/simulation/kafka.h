@@ -22,6 +22,7 @@ enum { EVENT_MESSAGES_MAX = 16 };
 struct rd_kafka_conf_s {
     void *opaque;
     void (*delivered)(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque);
+    void (*failed)(rd_kafka_t *kafka, int error, const char *reason, void *opaque);
     void (*rebalance)(rd_kafka_t *kafka, rd_kafka_resp_err_t event,
                       rd_kafka_topic_partition_list_t *list, void *opaque);
     void (*committed)(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
@@ -41,13 +42,11 @@ struct told {
     rd_kafka_msg_status_t status;
 };
 
-/* typedef'd by librdkafka as rd_kafka_event_t */
-struct rd_kafka_op_s {
-    struct rd_kafka_op_s *next;
-    rd_kafka_event_type_t type;
+/* Something that callbacks are to be told. */
+struct kafka_event {
+    struct kafka_event *next;
     struct told at[EVENT_MESSAGES_MAX];
-    size_t count;
-    bool read;
+    size_t count; /* 0: a fatal error */
 };
 
 struct flight; /* a batch that was sent and has no report */
@@ -82,8 +81,7 @@ struct rd_kafka_s {
     struct flight *flights; /* oldest first */
     size_t unreported;
     int64_t told_last[PARTITION_COUNT]; /* the highest offset reported; -1: none */
-    struct rd_kafka_op_s *events;       /* waiting to be polled, oldest first */
-    struct fiber *reader;
+    struct kafka_event *events;         /* waiting to be polled, oldest first */
     bool fatal;
     bool yielded;
 
@@ -108,9 +106,14 @@ void kafka_strays_step(void);
 bool kafka_has_strays(void);
 
 void kafka_producers_start(void);
-/* The producer's newest event; it is filled by the caller, and freed by whoever reads it. */
-struct rd_kafka_op_s *kafka_event_add(rd_kafka_t *kafka, rd_kafka_event_type_t type);
-/* Errors that nobody read. */
+/* Whether it is grpc-server's, and not the one of dead letters. */
+bool kafka_is_publisher(const rd_kafka_t *kafka);
+/* The producer's newest event; it is filled by the caller. */
+struct kafka_event *kafka_event_add(rd_kafka_t *kafka);
+/* Calls the callbacks for all that waits; returns how often. */
+int kafka_events_tell(rd_kafka_t *kafka);
+int kafka_letters_tell(rd_kafka_t *kafka);
+/* Errors that nobody heard of. */
 void kafka_events_drop(rd_kafka_t *kafka);
 
 /* ---- the group of the consumers ---- */

@@ -5,12 +5,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct rd_kafka_op_s *kafka_event_add(rd_kafka_t *kafka, rd_kafka_event_type_t type)
+struct kafka_event *kafka_event_add(rd_kafka_t *kafka)
 {
-    struct rd_kafka_op_s **end = &kafka->events;
-    struct rd_kafka_op_s *event = mesh_new(struct rd_kafka_op_s);
+    struct kafka_event **end = &kafka->events;
+    struct kafka_event *event = mesh_new(struct kafka_event);
 
-    event->type = type;
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -21,30 +20,53 @@ struct rd_kafka_op_s *kafka_event_add(rd_kafka_t *kafka, rd_kafka_event_type_t t
 void kafka_events_drop(rd_kafka_t *kafka)
 {
     while (kafka->events != NULL) {
-        struct rd_kafka_op_s *event = kafka->events;
+        struct kafka_event *event = kafka->events;
         kafka->events = event->next;
-        assert(event->type == RD_KAFKA_EVENT_ERROR); /* reports must be read */
+        assert(event->count == 0); /* reports must be heard */
         free(event);
     }
 }
 
-/* ---- librdkafka's functions: the queue of events ---- */
-
-rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
+static int event_tell(rd_kafka_t *kafka, const struct kafka_event *event)
 {
-    rd_kafka_t *kafka = queue->kafka;
+    if (event->count == 0) {
+        kafka->conf.failed(kafka, RD_KAFKA_RESP_ERR__FATAL, "fatal", kafka->conf.opaque);
+        return 1;
+    }
+    for (size_t i = 0; i < event->count; i++) {
+        kafka->conf.delivered(kafka, &event->at[i].message, kafka->conf.opaque);
+        assert(kafka->unreported > 0);
+        kafka->unreported--;
+    }
+    return (int)event->count;
+}
 
-    (void)timeout_ms;
-    kafka->reader = fiber_current();
+int kafka_events_tell(rd_kafka_t *kafka)
+{
+    int count = 0;
+
+    while (kafka->events != NULL) {
+        struct kafka_event *event = kafka->events;
+        kafka->events = event->next;
+        count += event_tell(kafka, event);
+        free(event);
+    }
+    return count;
+}
+
+/* ---- librdkafka's functions: polling ---- */
+
+int rd_kafka_poll(rd_kafka_t *kafka, int timeout_ms)
+{
+    if (!kafka_is_publisher(kafka)) {
+        return kafka_letters_tell(kafka);
+    }
+    assert(timeout_ms == -1);
     while (kafka->events == NULL && !kafka->yielded) {
         fiber_wait();
     }
     kafka->yielded = false;
-    struct rd_kafka_op_s *event = kafka->events;
-    if (event != NULL) {
-        kafka->events = event->next;
-    }
-    return event;
+    return kafka_events_tell(kafka);
 }
 
 void rd_kafka_queue_yield(rd_kafka_queue_t *queue)
@@ -52,46 +74,19 @@ void rd_kafka_queue_yield(rd_kafka_queue_t *queue)
     queue->kafka->yielded = true;
 }
 
-rd_kafka_event_type_t rd_kafka_event_type(const rd_kafka_event_t *event)
+/* What waits is told, and what comes if others go on once. */
+rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *kafka, int timeout_ms)
 {
-    return event == NULL ? RD_KAFKA_EVENT_NONE : event->type;
-}
-
-void rd_kafka_event_destroy(rd_kafka_event_t *event)
-{
-    free(event);
-}
-
-size_t rd_kafka_event_message_array(rd_kafka_event_t *event, const rd_kafka_message_t **messages,
-                                    size_t size)
-{
-    size_t count = event->read || event->count > size ? 0 : event->count;
-
-    for (size_t i = 0; i < count; i++) {
-        messages[i] = &event->at[i].message;
+    (void)timeout_ms;
+    (void)kafka_events_tell(kafka);
+    if (kafka->unreported > 0) {
+        fiber_wait();
+        (void)kafka_events_tell(kafka);
     }
-    event->read = true;
-    return count;
+    return kafka->unreported == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 rd_kafka_msg_status_t rd_kafka_message_status(const rd_kafka_message_t *message)
 {
     return ((const struct told *)message)->status;
-}
-
-int rd_kafka_event_error_is_fatal(rd_kafka_event_t *event)
-{
-    return event->type == RD_KAFKA_EVENT_ERROR;
-}
-
-rd_kafka_resp_err_t rd_kafka_event_error(rd_kafka_event_t *event)
-{
-    (void)event;
-    return RD_KAFKA_RESP_ERR__FATAL;
-}
-
-const char *rd_kafka_event_error_string(rd_kafka_event_t *event)
-{
-    (void)event;
-    return "fatal";
 }

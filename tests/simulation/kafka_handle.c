@@ -32,6 +32,11 @@ rd_kafka_t *kafka_first(void)
     return first;
 }
 
+bool kafka_is_publisher(const rd_kafka_t *kafka)
+{
+    return !kafka->consumes && kafka->conf.failed != NULL; /* of dead letters nobody asks why */
+}
+
 /* ---- configurations ---- */
 
 rd_kafka_conf_t *rd_kafka_conf_new(void)
@@ -68,12 +73,6 @@ void rd_kafka_conf_set_opaque(rd_kafka_conf_t *conf, void *opaque)
     conf->opaque = opaque;
 }
 
-void rd_kafka_conf_set_events(rd_kafka_conf_t *conf, int events)
-{
-    (void)conf;
-    (void)events;
-}
-
 void rd_kafka_conf_set_dr_msg_cb(rd_kafka_conf_t *conf,
                                  void (*delivered)(rd_kafka_t *kafka,
                                                    const rd_kafka_message_t *message, void *opaque))
@@ -100,8 +99,7 @@ void rd_kafka_conf_set_error_cb(rd_kafka_conf_t *conf,
                                 void (*failed)(rd_kafka_t *kafka, int error, const char *reason,
                                                void *opaque))
 {
-    (void)conf;
-    (void)failed;
+    conf->failed = failed;
 }
 
 /* ---- handles ---- */
@@ -300,11 +298,10 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *kafka, ...)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-int rd_kafka_poll(rd_kafka_t *kafka, int timeout_ms)
+int kafka_letters_tell(rd_kafka_t *kafka)
 {
     int count = (int)kafka->queued_count;
 
-    (void)timeout_ms;
     for (size_t i = 0; i < kafka->queued_count; i++) {
         rd_kafka_message_t message = {
             .err = kafka->queued[i].sent ? RD_KAFKA_RESP_ERR_NO_ERROR

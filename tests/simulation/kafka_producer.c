@@ -4,7 +4,6 @@
 #include "mesh/alloc.h"
 #include "verdict.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +77,7 @@ void kafka_producers_start(void)
 
 /* ---- reports ---- */
 
-static void tell(struct rd_kafka_op_s *event, rd_kafka_t *kafka, const struct outgoing *outgoing,
+static void tell(struct kafka_event *event, rd_kafka_t *kafka, const struct outgoing *outgoing,
                  const struct told *as)
 {
     struct told *told = &event->at[event->count++];
@@ -86,13 +85,11 @@ static void tell(struct rd_kafka_op_s *event, rd_kafka_t *kafka, const struct ou
     *told = *as;
     told->message._private = outgoing->opaque;
     told->message.rkt = &kafka->topic;
-    assert(kafka->unreported > 0);
-    kafka->unreported--;
 }
 
 static void report(rd_kafka_t *kafka, const struct flight *flight)
 {
-    struct rd_kafka_op_s *event = kafka_event_add(kafka, RD_KAFKA_EVENT_DR);
+    struct kafka_event *event = kafka_event_add(kafka);
 
     for (size_t i = 0; i < flight->count; i++) {
         struct told as = {.message.partition = flight->partition,
@@ -215,7 +212,7 @@ void kafka_producer_break(rd_kafka_t *kafka)
     if (!kafka->fatal) {
         trace("%s: fatal error of the producer", kafka->process->name);
         kafka->fatal = true;
-        (void)kafka_event_add(kafka, RD_KAFKA_EVENT_ERROR);
+        (void)kafka_event_add(kafka);
     }
 }
 
@@ -234,7 +231,7 @@ static void purge(rd_kafka_t *kafka)
         free(first);
     }
     while (kafka->queued_count > 0) {
-        struct rd_kafka_op_s *event = kafka_event_add(kafka, RD_KAFKA_EVENT_DR);
+        struct kafka_event *event = kafka_event_add(kafka);
         const struct told as = {.message.err = RD_KAFKA_RESP_ERR__PURGE_QUEUE,
                                 .message.offset = RD_KAFKA_OFFSET_INVALID,
                                 .message.partition = RD_KAFKA_PARTITION_UA,
@@ -295,41 +292,6 @@ rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *kafka, char *text, size_t s
     (void)snprintf(text, size, "out of order");
     return kafka->fatal ? RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER
                         : RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-/* A thread that reads reports may not have begun yet. */
-static void readers_begin(const rd_kafka_t *kafka)
-{
-    for (size_t i = 0; kafka->reader == NULL && fiber_at(i) != NULL; i++) {
-        struct fiber *fiber = fiber_at(i);
-        if (fiber_process(fiber) == kafka->process && fiber_waits(fiber)) {
-            fiber_resume(fiber);
-        }
-    }
-}
-
-static void reports_are_read(rd_kafka_t *kafka)
-{
-    readers_begin(kafka);
-    while (kafka->events != NULL && kafka->reader != NULL && !fiber_ended(kafka->reader)) {
-        if (fiber_waits(kafka->reader)) {
-            fiber_resume(kafka->reader);
-        } else {
-            fiber_wait(); /* it has resumed us */
-        }
-    }
-}
-
-/* Reports that wait are read, and those that come if others go on once. */
-rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *kafka, int timeout_ms)
-{
-    (void)timeout_ms;
-    reports_are_read(kafka);
-    if (kafka->unreported > 0 && fiber_current() != NULL) {
-        fiber_wait();
-        reports_are_read(kafka);
-    }
-    return kafka->unreported == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *kafka, int flags)

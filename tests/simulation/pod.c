@@ -32,7 +32,6 @@ struct pod {
     struct hub *hub;
     unsigned int life; /* number of the stream */
     bool up;
-    bool sending; /* the api has not heard yet that its message left */
     struct parcels to_server;
     struct parcels to_api;
     struct mesh_bytes frames[FRAME_COUNT_MAX]; /* on their way to ws-redis */
@@ -81,10 +80,9 @@ void pod_send(struct pod *pod, struct mesh_bytes message)
 {
     trace("%s sends a message of %zu bytes on stream %u", pod->api_process.name, message.size,
           pod->life);
-    if (!pod->up || pod->sending) {
+    if (!pod->up) {
         verdict_broken("api sends where it must not");
     }
-    pod->sending = true;
     parcels_add(&pod->to_server, pod->life, message);
 }
 
@@ -146,11 +144,7 @@ static void link_break(struct pod *pod)
     trace("stream %u of %s breaks", pod->life, pod->api_process.name);
     if (pod->api != NULL) {
         api_link_closing(pod->api);
-        if (pod->sending) {
-            api_link_sent(pod->api, chance_one_in(2));
-        }
     }
-    pod->sending = false;
     pod->up = false;
     struct parcel **at = &pod->to_server.first;
     while (*at != NULL && chance_one_in(2)) {
@@ -242,9 +236,6 @@ static void link_step(struct pod *pod)
     }
     if (chance_one_in(faults.link_break) || !api_link_tick(pod->api)) {
         link_break(pod);
-    } else if (pod->sending && chance_one_in(2)) {
-        pod->sending = false;
-        api_link_sent(pod->api, true);
     }
 }
 
@@ -314,6 +305,6 @@ void pod_step(struct pod *pod)
 bool pod_at_rest(struct pod *pod)
 {
     return pod->api != NULL && pod->server != NULL && pod->hub != NULL && pod->up &&
-           !pod->sending && pod->to_server.first == NULL && pod->to_api.first == NULL &&
-           pod->frame_count == 0 && hub_at_rest(pod->hub);
+           pod->to_server.first == NULL && pod->to_api.first == NULL && pod->frame_count == 0 &&
+           hub_at_rest(pod->hub);
 }

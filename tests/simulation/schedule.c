@@ -108,7 +108,7 @@ static void producers_step(bool all)
     size_t count = 0;
 
     for (rd_kafka_t *at = kafka_first(); at != NULL && count < PRODUCER_COUNT_MAX; at = at->next) {
-        if (!at->consumes && at->conf.delivered == NULL) {
+        if (kafka_is_publisher(at)) {
             producers[count++] = at;
         }
     }

@@ -23,6 +23,7 @@ int64_t __wrap_mesh_clock_wall_ms(void);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*run)(void *arg), void *arg);
 int __wrap_pthread_join(pthread_t thread, void **result);
+int __wrap_pthread_setname_np(pthread_t thread, const char *name);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                                   const struct timespec *until);
 int __wrap_nanosleep(const struct timespec *length, struct timespec *left);
@@ -102,6 +103,13 @@ int __wrap_pthread_join(pthread_t thread, void **result)
     if (result != NULL) {
         *result = NULL;
     }
+    return 0;
+}
+
+int __wrap_pthread_setname_np(pthread_t thread, const char *name)
+{
+    (void)thread;
+    (void)name;
     return 0;
 }
 

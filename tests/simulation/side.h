@@ -31,7 +31,6 @@ void api_close(struct api *api);
 void api_stop(struct api *api);
 /* What the stream to grpc-server does. */
 void api_link_up(struct api *api);
-void api_link_sent(struct api *api, bool good);
 /* False: the stream is to end. */
 bool api_link_reply(struct api *api, struct mesh_bytes reply);
 void api_link_closing(struct api *api);

@@ -307,7 +307,7 @@ PARTS = (
         "clang-format, clang-tidy, cppcheck, shellcheck, ruff, rules of the style guide",
         static,
         (),  # most of it does without
-        60,
+        120,
         Company.BUSY,
     ),
     Part("unit", "cmocka tests through ctest, with AddressSanitizer and UBSan", unit, (SANITIZED,), 140, Company.BUSY),

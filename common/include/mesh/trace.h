@@ -18,7 +18,8 @@
 #define MESH_TRACE_SAMPLED 1 /* in the flags */
 
 struct mesh_trace {
-    char traceparent[MESH_TRACEPARENT_LENGTH + 1]; /* version 00, NUL at the end */
+    /* Version 00, NUL at the end; the empty text: there is no trace. */
+    char traceparent[MESH_TRACEPARENT_LENGTH + 1];
 };
 
 /* The same, taken apart; neither id is all zero. */
@@ -35,6 +36,9 @@ struct mesh_trace mesh_trace_new(void);
 struct mesh_trace mesh_trace_continue(struct mesh_bytes traceparent);
 /* Whether the bytes are a well-formed version 00 traceparent. */
 bool mesh_trace_valid(struct mesh_bytes traceparent);
+/* The caller's trace as it is, for who has no span to put between. False: not well-formed; *out is
+ * then untouched. */
+bool mesh_trace_copy(struct mesh_bytes traceparent, struct mesh_trace *out);
 
 /* False: not well-formed; *out is then untouched. */
 bool mesh_trace_read(struct mesh_bytes traceparent, struct mesh_trace_context *out);

@@ -5,7 +5,6 @@
 #include "mesh/alloc.h"
 #include "mesh/clock.h"
 #include "mesh/mongo.h"
-#include "mesh/trace.h"
 
 #include <stdlib.h>
 
@@ -21,7 +20,6 @@ struct documents {
 static const char *members_write(bson_t *out, struct mesh_bytes line, int64_t received_at_ms)
 {
     static const char *const ours[] = {"_id", "id", "kafka", "received_at", "traceparent", NULL};
-    struct mesh_trace trace = mesh_trace_new();
     /* yyjson only writes to its input when asked to parse in place. */
     yyjson_doc *doc = yyjson_read((char *)(uintptr_t)line.data, line.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
@@ -30,7 +28,6 @@ static const char *members_write(bson_t *out, struct mesh_bytes line, int64_t re
     yyjson_doc_free(doc);
     if (reason == NULL) {
         BSON_APPEND_DATE_TIME(out, "received_at", received_at_ms);
-        (void)bson_append_utf8(out, "traceparent", -1, trace.traceparent, MESH_TRACEPARENT_LENGTH);
     }
     return reason;
 }

@@ -42,8 +42,9 @@ rd_kafka_conf_t *member_conf_new(const struct member_options *options, struct me
         !mesh_kafka_set(conf, "isolation.level", "read_committed", err) ||
         !mesh_kafka_set(conf, "enable.partition.eof", "true", err) ||
         !mesh_kafka_set_uint(conf, "queued.max.messages.kbytes", options->fetch_kb_max, err) ||
-        !mesh_kafka_set_uint(conf, "queued.min.messages", 20000, err) ||
-        /* The default waits a second once enough is queued, and then runs dry. */
+        /* A fetch only when all was taken, and then 10 ms later: else each event that comes alone
+         * is a fetch, a batch and a settling of its own. What comes in that time keeps us busy. */
+        !mesh_kafka_set_uint(conf, "queued.min.messages", 1, err) ||
         !mesh_kafka_set(conf, "fetch.queue.backoff.ms", "10", err) ||
         !mesh_kafka_set_uint(conf, "fetch.wait.max.ms", MEMBER_FETCH_MS, err) ||
         !mesh_kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000", err)) {

@@ -145,8 +145,9 @@ def measure(mesh: Mesh, arguments: Namespace, factors: Factors) -> Report:
             account = Account(programs, factors, kepler)
             with Progress(account):
                 run_load(mesh, arguments)
-                events = log.written() - written
                 log.wait_drained()
+                # Not before: when the load ends, its last requests are still on their way.
+                events = log.written() - written
             seconds = time.monotonic() - started
             uses = account.close()
     finally:

@@ -5,20 +5,29 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import resource
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from prometheus import SCRAPE_S
 from support.events import encode, tweets
 from support.judges import Judge
 
 from stack.component import Component
 from stack.mesh import Mesh
 
-# Fewer events in flight than the overload brings, and more than the steady load does. While MongoDB is away each round
-# of the consumer takes MONGODB_MS_MAX, and its gauges move only then: that is to be short beside the shorter times.
-SETTINGS = {"api": {"EVENTS_IN_FLIGHT_MAX": "100"}, "kafka-consumer": {"MONGODB_MS_MAX": "500"}}
+# Limits that the faults reach and the steady load does not. While MongoDB is away each round of the consumer takes
+# MONGODB_MS_MAX, and its gauges move only then: that is to be short beside the shorter times.
+CONNECTIONS_MAX = 20
+SETTINGS = {
+    "api": {"EVENTS_IN_FLIGHT_MAX": "100", "CONNECTIONS_MAX": str(CONNECTIONS_MAX), "HINTS_MAX": "1000"},
+    "kafka-consumer": {"MONGODB_MS_MAX": "500"},
+}
 STEADY_EVENTS = 20
 STEADY_INTERVAL_S = 0.05
 OVERLOAD_EVENTS = 60  # two of these do not fit
@@ -86,6 +95,39 @@ def _overload(mesh: Mesh, _judge: Judge) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _connections(mesh: Mesh, _judge: Judge) -> Iterator[None]:
+    """All but one; the load has that."""
+    address = ("127.0.0.1", mesh.programs["api"].ports["http"])
+    with contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX - 1):
+            stack.enter_context(socket.create_connection(address))
+        yield
+
+
+@contextmanager
+def _few_descriptors(mesh: Mesh, _judge: Judge) -> Iterator[None]:
+    """As if nine of ten that api may have were open."""
+    pid = mesh.programs["api"].pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    opened = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (opened * 10 // 9, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def _restarts(mesh: Mesh, _judge: Judge) -> Iterator[None]:
+    """Three, each seen by Prometheus."""
+    for _ in range(3):
+        mesh.programs["ws-redis"].kill()
+        mesh.programs["ws-redis"].start()
+        time.sleep(2 * SCRAPE_S)
+    yield
+
+
 class _Closable:
     def __init__(self, load: Load) -> None:
         self.close = load.stop
@@ -113,10 +155,17 @@ FAULTS = [
     Fault(
         "ws-redis stopped",
         lambda mesh, _: _stopped(mesh.programs["ws-redis"]),
-        must={"ProgramDown", "ProgramAbsent"},
-        may={"HintsDropped"},
-        why="hints on their way are lost with the connection",
+        must={"ProgramDown", "ProgramAbsent", "HintsDropped"},
     ),
+    Fault(
+        "ws-redis restarts again and again",
+        _restarts,
+        must={"ProgramRestarts"},
+        may={"ProgramDown", "ProgramAbsent", "HintsDropped"},
+        why="a scrape may find it away, and hints on their way are lost with the connection",
+    ),
+    Fault("nearly all connections taken", _connections, must={"QueueNearLimit"}),
+    Fault("few descriptors left", _few_descriptors, must={"DescriptorsNearLimit"}),
     Fault("poison record", _poison, must={"DeadLetters"}),
     Fault(
         "overload",

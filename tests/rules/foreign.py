@@ -17,11 +17,7 @@ ONLY_PROMTOOL = {
     "AuditDiffers": "tests/integration loses counts for good and makes topics anew; the metrics are looked at there",
     "CertificateExpiresSoon": "the mesh of the run speaks without TLS",
     "ConsumerWithoutPartitions": "wants more consumers than partitions; Kafka stopped may raise it",
-    "DescriptorsNearLimit": "wants hundreds of connections to each program",
     "DiskNearlyFull": "kubelet's metrics: no kubelet here",
-    "HintsDropped": "wants a Redis that is away for long; two faults may raise it",
     "KafkaUnderReplicated": "Strimzi's metrics: one broker here",
     "MemoryNearLimit": "kubelet's metrics: no kubelet here",
-    "ProgramRestarts": "wants three restarts; too long for this run",
-    "QueueNearLimit": "the overload is refused before that; it may raise it",
 }

@@ -131,7 +131,7 @@ static int64_t backoff_us(struct link *link)
 }
 
 /* A lane's status is in, so it is over, and the others end once they have their replies. Senders
- * must hear of it while this completion still counts in stream_ops: once that is 0 the calls are
+ * must hear of it while this completion still counts in lanes.ops: once that is 0 the calls are
  * taken away, and nobody may be about to send on one. */
 static void close_stream(struct link *link, struct lane *lane)
 {

@@ -31,7 +31,6 @@ struct request {
     struct publication_batch batch;
     struct mesh_buffer records; /* values of all records, one behind the other */
     struct mesh_trace trace;    /* of all events that came without one; empty until it is made */
-    bool trace_made;
     bool ids_made;              /* at least one event came without an id */
     struct ingest_spans *spans; /* in the arena; NULL: nothing is sampled */
 
@@ -104,6 +103,11 @@ static int stream_find(const struct request *request, struct mesh_bytes name)
     return NO_STREAM;
 }
 
+static bool trace_is_made(const struct request *request)
+{
+    return request->trace.traceparent[0] != '\0';
+}
+
 /* A trace begins here only where spans will tell of it: for others it would be bytes in Kafka and
  * work for every reader. */
 static void trace_take(struct request *request, struct mesh_bytes told, struct mesh_trace *out)
@@ -111,9 +115,8 @@ static void trace_take(struct request *request, struct mesh_bytes told, struct m
     if (mesh_trace_copy(told, out)) {
         return;
     }
-    if (!request->trace_made && mesh_spans_enabled()) {
+    if (!trace_is_made(request) && mesh_spans_enabled()) {
         request->trace = mesh_trace_new();
-        request->trace_made = true;
     }
     *out = request->trace;
 }
@@ -234,7 +237,7 @@ void request_check(struct request *request, int64_t now_ms)
     request->events = NULL;
     if (mesh_spans_enabled()) {
         request->spans = ingest_spans_begin(request->arena, &request->batch,
-                                            request->trace_made ? &request->trace : NULL);
+                                            trace_is_made(request) ? &request->trace : NULL);
     }
 
     /* Only now does the buffer stay where it is. */

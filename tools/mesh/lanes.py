@@ -18,10 +18,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from stack.mesh import PROJECT
 from stack.ports import HIGHEST, LOWEST
-from stack.process import dying_with_us
-from tools.mesh.parts import Company, Outcome, Part
+from tools.mesh.parts import Company, Outcome, Part, spawn
 
 END_S_MAX = 75  # a part gives its own runner 60 s for the ends of its fixtures
 
@@ -102,18 +100,7 @@ def started(part: Part, lane: int, count: int, command: list[str], ended: Simple
     """Each lane has ports of its own: what looks free while its server starts again is not taken by another."""
     width = (HIGHEST - LOWEST + 1) // count
     ports = f"{LOWEST + lane * width}-{LOWEST + (lane + 1) * width - 1}"
-    child = subprocess.Popen(
-        dying_with_us(command),
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "TWEETMESH_PORTS": ports},
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    return Running(part, lane, child, ended)
+    return Running(part, lane, spawn(command, {"TWEETMESH_PORTS": ports}), ended)
 
 
 def run(parts: Sequence[Part], count: int, command: Callable[[Part], list[str]], folder: Path) -> list[Ended]:

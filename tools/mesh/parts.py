@@ -65,19 +65,24 @@ class Part:
     company: Company = Company.ANY
 
 
-def stream(command: list[str], env: dict[str, str] | None = None) -> tuple[int, list[str]]:
-    """Runs a command with its output on the terminal; its exit code and the last lines."""
-    child = subprocess.Popen(
+def spawn(command: list[str], env: dict[str, str]) -> subprocess.Popen:
+    """A child in a session of its own, whose lines of output are read from its stdout."""
+    return subprocess.Popen(
         dying_with_us(command),
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
         text=True,
         errors="replace",
         start_new_session=True,
     )
+
+
+def stream(command: list[str], env: dict[str, str] | None = None) -> tuple[int, list[str]]:
+    """Runs a command with its output on the terminal; its exit code and the last lines."""
+    child = spawn(command, env or {})
     lines: list[str] = []
     try:
         for line in child.stdout or []:

@@ -392,7 +392,7 @@ bool member_revive(struct member *member)
         (void)rd_kafka_fatal_error(member->kafka, reason, sizeof reason);
         member_wake_set(&member->wake, NULL);
         ends_forget(&member->ends);
-        member_handle_free(member->kafka);
+        member_handle_free(member->kafka, member->options.session_ms);
         member->kafka = NULL;
     }
     mesh_metric_add(member->revivals, 1);
@@ -426,7 +426,8 @@ void member_free(struct member *member)
     member_wake_set(&member->wake, NULL);
     ends_forget(&member->ends);
     if (member->kafka != NULL) {
-        member_handle_free(member->kafka); /* on_rebalance() gives all away */
+        /* on_rebalance() gives all away */
+        member_handle_free(member->kafka, member->options.session_ms);
     }
     (void)pthread_mutex_destroy(&member->wake.mutex);
     free(member);

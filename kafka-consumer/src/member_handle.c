@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <time.h>
 
-/* How long leaving the group may take at most, and asking where it stands. */
+/* How long leaving the group may take at most, whatever the session, and asking where it stands. */
 enum {
-    JOIN_MS = 2000,
-    LEAVE_MS = 2000,
+    LEAVE_MS = 2000, /* and two heartbeats */
+    LEAVE_MS_MAX = 10000,
     LEAVE_POLL_MS = 10,
     COMMITTED_MS = 5000,
     COMMITTED_AGAIN_MS = 50
@@ -133,10 +133,8 @@ static bool has_id(rd_kafka_t *kafka)
     return has;
 }
 
-static void poll_until(rd_kafka_t *kafka, bool id, int ms)
+static void poll_until(rd_kafka_t *kafka, bool id, int64_t until_us)
 {
-    int64_t until_us = mesh_clock_mono_us() + ms * INT64_C(1000);
-
     while (mesh_clock_mono_us() < until_us && has_id(kafka) != id) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(kafka, LEAVE_POLL_MS);
         if (message != NULL) {
@@ -147,12 +145,18 @@ static void poll_until(rd_kafka_t *kafka, bool id, int ms)
 
 /* Says goodbye, so that the others need not wait for the end of our session. By closing alone a
  * member with an instance id would not: librdkafka takes that for a restart. Goodbye is said by the
- * member id, which a member thrown out, or new, has only once the group has answered it. */
-static void leave(rd_kafka_t *kafka)
+ * member id, which a member thrown out, or new, has only once the group has answered it. In a
+ * rebalance that takes a heartbeat of all others, and the goodbye waits as long: Kafka answers a
+ * connection's requests in their order, and keeps the one to join until all have joined. */
+static void leave(rd_kafka_t *kafka, uint32_t session_ms)
 {
-    poll_until(kafka, true, JOIN_MS);
+    const uint32_t wanted_ms = LEAVE_MS + 2 * session_ms / MEMBER_HEARTBEATS;
+    const uint32_t ms = wanted_ms < LEAVE_MS_MAX ? wanted_ms : LEAVE_MS_MAX;
+    const int64_t until_us = mesh_clock_mono_us() + ms * INT64_C(1000);
+
+    poll_until(kafka, true, until_us);
     if (rd_kafka_unsubscribe(kafka) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        poll_until(kafka, false, LEAVE_MS); /* the id goes when the goodbye is sent */
+        poll_until(kafka, false, until_us); /* the id goes when the goodbye is sent */
     }
 }
 
@@ -167,13 +171,13 @@ static void destroy_dead(rd_kafka_t *kafka)
     rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-void member_handle_free(rd_kafka_t *kafka)
+void member_handle_free(rd_kafka_t *kafka, uint32_t session_ms)
 {
     if (member_handle_is_dead(kafka)) {
         destroy_dead(kafka);
         return;
     }
-    leave(kafka);
+    leave(kafka, session_ms);
     (void)rd_kafka_consumer_close(kafka);
     rd_kafka_destroy(kafka);
 }

@@ -13,6 +13,7 @@
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* In a session; some may be lost. */
 enum { MEMBER_HEARTBEATS = 3 };
@@ -48,7 +49,7 @@ bool member_handle_is_dead(rd_kafka_t *kafka);
 MESH_MUST_CHECK
 bool member_handle_committed(rd_kafka_t *kafka, rd_kafka_topic_partition_list_t *list);
 /* Leaves the group, unless it is dead, and frees the handle; the callback gives all away. Blocks up
- * to some seconds when brokers do not answer. */
-void member_handle_free(rd_kafka_t *kafka);
+ * to 10 s in a rebalance, or when brokers do not answer. */
+void member_handle_free(rd_kafka_t *kafka, uint32_t session_ms);
 
 #endif

@@ -6,9 +6,12 @@ Method: a crowd sends all the while; a second instance joins, works, and leaves 
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from support.events import tweets
 from support.http import Crowd
+from support.streams import PARTITIONS
 from support.tested import Tested
 from support.waiting import wait_for
 
@@ -81,6 +84,27 @@ def test_a_consumer_with_an_instance_id_says_goodbye(make_mesh) -> None:
     assert second.stop() == 0
     crowd.finish()
     mesh.judge.expect_equal(mesh.stream, 2000)
+
+
+def test_a_consumer_that_leaves_in_the_middle_of_a_rebalance_says_goodbye(make_mesh) -> None:
+    """It has given partitions away and waits until the others join, too: its goodbye waits in line, but is said."""
+    session_s = 12  # a heartbeat each 4 s
+    mesh = make_mesh(settings={"kafka-consumer": {"SESSION_MS": str(1000 * session_s)}})
+    old = [mesh["kafka-consumer"], mesh.add("kafka-consumer-2")]
+    wait_for("two share", lambda: [partitions_of(one) for one in old] == [PARTITIONS / 2] * 2, 60)
+    third = mesh.mesh.add_program("kafka-consumer-3", {})
+    third.launch()
+    wait_for("one has given some away", lambda: min(map(partitions_of, old)) < PARTITIONS / 2, 60)
+    leaver = min(old, key=partitions_of)
+    stays = next(one for one in old if one is not leaver)
+    began = time.monotonic()
+    assert leaver.stop() == 0
+    wait_for("the others have all", lambda: partitions_of(stays) + partitions_of(third) == PARTITIONS, 60)
+    assert time.monotonic() - began < session_s - 1, "they waited for the end of its session"
+
+
+def partitions_of(consumer: Program) -> float:
+    return consumer.metric("tweetmesh_partitions")
 
 
 def test_two_consumers_of_one_instance_id_do_not_both_work(make_mesh) -> None:

@@ -51,7 +51,7 @@ class Resources:
         self._lock = threading.Lock()  # guards _findings and _maxima
         self._findings: Findings | None = None
         self._maxima: dict[str, float] = {}
-        self._sanitized: dict[int, bool] = {}  # by pid
+        self._sanitized: set[int] = set()  # pids
         self._connections: dict[str, float] = {}  # as last told, by instance
         self._most_connections: dict[int, float] = {}  # as ever told, by pid
         self._above: dict[str, int] = {}
@@ -111,8 +111,8 @@ class Resources:
     def _look_at_process(self, name: str, pid: int, ops: int) -> None:
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            if pid not in self._sanitized:
-                self._sanitized[pid] = _is_sanitized(pid)
+            if pid not in self._sanitized and _is_sanitized(pid):  # a process that was just made is not yet its program
+                self._sanitized.add(pid)
             mebibytes = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
             self._note(f"rss_mib_max_{kind_of(name)}", round(mebibytes, 1))
             self._look_at_descriptors(name, pid, ops)
@@ -123,7 +123,7 @@ class Resources:
     def _rss_mib_max(self, name: str, pid: int) -> float:
         most = max(self._most_connections.get(pid, 0), self._connections.get(name, 0))
         self._most_connections[pid] = most
-        usual = RSS_MIB_MAX_SANITIZED if self._sanitized[pid] else RSS_MIB_MAX
+        usual = RSS_MIB_MAX_SANITIZED if pid in self._sanitized else RSS_MIB_MAX
         return usual + most * CONNECTION_KIB_MAX / 1024
 
     def _look_at_descriptors(self, name: str, pid: int, ops: int) -> None:

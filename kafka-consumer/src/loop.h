@@ -25,7 +25,7 @@ struct loop;
 MESH_MUST_CHECK
 struct loop *loop_new(const struct config *config, const struct mesh_streams *streams,
                       struct loop_levels *levels, struct mesh_error *err);
-/* Blocks for as long as there is nothing to do, two seconds at most, or as servers take. With
+/* Blocks for as long as there is nothing to do, three seconds at most, or as servers take. With
  * `draining` no new records are taken. */
 void loop_round(struct loop *loop, bool draining);
 /* Ends the wait of a round, or of the next one at once. Threads: any, while others call. */

@@ -51,7 +51,7 @@ class Authority:
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
 
-    def issue(self, name: str, *, hosts: str = HOSTS, expired: bool = False) -> Certificate:
+    def issue(self, name: str, *, hosts: str = HOSTS, days: int = 30, expired: bool = False) -> Certificate:
         """A certificate for this name and these hosts, for servers and clients alike."""
         self._count += 1
         stem = self.folder / f"{name}-{self._count}"
@@ -60,7 +60,7 @@ class Authority:
         extensions.write_text(f"subjectAltName={hosts}\nextendedKeyUsage=serverAuth,clientAuth\n")
         _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", made.key)
         _openssl("req", "-new", "-key", made.key, "-subj", f"/CN={name}", "-out", request)
-        time = LONG_AGO if expired else ["-days", "30"]
+        time = LONG_AGO if expired else ["-days", str(days)]
         _openssl(
             "x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self._key, "-out", made.cert,
             "-extfile", extensions, *time,

@@ -87,9 +87,10 @@ def _jars() -> Path:
     return cached(f"kafka-{digest(*parts)}", make, what="fetching Kafka")
 
 
-def _java_command(jars: Path, flags: list[str], main: str) -> list[str]:
+def _java_command(jars: Path, flags: list[str], main: str, more_jars: Path | None = None) -> list[str]:
     logging = f"-Dlog4j2.configurationFile={jars}/log4j2.properties"
-    return [str(_java()), *flags, logging, "-cp", f"{jars}/lib/*", main]
+    classes = f"{jars}/lib/*" + (f":{more_jars}/*" if more_jars else "")
+    return [str(_java()), *flags, logging, "-cp", classes, main]
 
 
 def coordinates(url: str) -> bool:
@@ -180,6 +181,7 @@ class Kafka(Component):
         self.brokers: list[Kafka] = [self]  # all of its cluster
         self.properties: dict[str, str] = {}  # over those of kafka.properties
         self.jvm_flags: list[str] = ["-Xmx1g"] if jvm_defaults else []
+        self.more_jars: Path | None = None  # a folder of what is not Kafka's own, see kafka_metrics.py
         self._jars: Path | None = None
 
     @property
@@ -220,7 +222,8 @@ class Kafka(Component):
     def command(self) -> list[str]:
         if self._jars is None:
             raise StackError("prepare() comes before command()")
-        return [*_java_command(self._jars, self.jvm_flags, "kafka.Kafka"), str(self.folder / "server.properties")]
+        java = _java_command(self._jars, self.jvm_flags, "kafka.Kafka", self.more_jars)
+        return [*java, str(self.folder / "server.properties")]
 
     def is_ready(self) -> bool:
         """It answers, its cluster counts it among its brokers, and consumers find their groups again."""

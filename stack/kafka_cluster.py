@@ -122,9 +122,11 @@ class KafkaCluster:
             present = AdminClient({"bootstrap.servers": self.url, **QUIET}).list_topics(timeout=5).topics
         except KafkaException as error:
             return [str(error)]
-        return [
+        unknown = [topic for topic in topics if topic not in present]  # by the broker that was asked, yet
+        return unknown + [
             f"{topic} {partition.id}"
             for topic in topics
+            if topic in present
             for partition in present[topic].partitions.values()
             if len(partition.isrs) < len(self.brokers)
         ]

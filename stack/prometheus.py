@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import yaml
 
 from stack.component import Component, Home
+from stack.process import StackError, poll_until
 
 ANSWER_SECONDS = 20
+RELOAD_SECONDS = 30
 
 
 def seconds(value: float) -> str:
@@ -77,6 +80,17 @@ class Prometheus(Component):
                 return answer.status == 200
         except OSError:  # HTTP errors, too
             return False
+
+    def scrape(self, targets: Mapping[str, Sequence[str]]) -> None:
+        """From now on these targets, and no others: returns when it is so. It is not started again for that."""
+        self.targets = targets
+        self.prepare()
+        self._signal(signal.SIGHUP)
+        wanted = {address for addresses in targets.values() for address in addresses}
+        for _ in poll_until(RELOAD_SECONDS, 0.1):
+            if {target["labels"]["instance"] for target in self.get("targets")["activeTargets"]} == wanted:
+                return
+        raise StackError(f"prometheus did not take its new targets within {RELOAD_SECONDS} s; log {self.log}")
 
     def get(self, path: str) -> dict:
         """The data of an answer of its HTTP interface."""

@@ -1,27 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Prometheus that watches the programs of a mesh, and what it says of alerts."""
+"""A Prometheus that watches programs, and what it says of alerts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
-from stack.component import Home
-from stack.mesh import Mesh
+from stack.component import LOOPBACK, Home
+from stack.program import Program
 from stack.prometheus import Prometheus
 
 SCRAPE_S = 0.5
 
 
+def targets_of(programs: Iterable[Program]) -> dict[str, list[str]]:
+    """By what the rules want in the label `job`: the program's name, whatever the instance's."""
+    targets: dict[str, list[str]] = {}
+    for program in programs:
+        targets.setdefault(program.program, []).append(f"{LOOPBACK}:{program.ports['ops']}")
+    return targets
+
+
 class Watch(Prometheus):
     """Runs from its making to stop()."""
 
-    def __init__(self, folder: Path, mesh: Mesh, rules: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, targets: dict[str, list[str]], rules: dict[str, str], scrape_s: float = SCRAPE_S
+    ) -> None:
         """rules: {file name: text}."""
         folder.mkdir(parents=True)
         for name, text in rules.items():
             (folder / name).write_text(text)
-        targets = {program.program: [f"127.0.0.1:{program.ports['ops']}"] for program in mesh.programs.values()}
-        super().__init__(Home(folder), targets, [folder / name for name in rules], scrape_s=SCRAPE_S)
+        super().__init__(Home(folder), targets, [folder / name for name in rules], scrape_s=scrape_s)
         self.start()
 
     def firing(self) -> dict[str, dict]:
@@ -36,5 +47,5 @@ class Watch(Prometheus):
         groups = self.get("rules")["groups"]
         return [f"{rule['name']}: {rule['lastError']}" for g in groups for rule in g["rules"] if rule.get("lastError")]
 
-    def has_samples(self, metric: str) -> bool:
-        return bool(self.get(f"query?query={metric}")["result"])
+    def has_samples(self, query: str) -> bool:
+        return bool(self.get(f"query?query={quote(query)}")["result"])

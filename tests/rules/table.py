@@ -31,11 +31,12 @@ TABLE: list[Row] = []
 def lines() -> list[str]:
     if not TABLE:
         return []
-    out = [f"{'fault':<22}{'cleared after':<15}{'verdict':<9}raised (in brackets: allowed, not demanded)"]
+    width = max(len(row.fault) for row in TABLE) + 2
+    out = [f"{'fault':<{width}}{'cleared after':<15}{'verdict':<9}raised (in brackets: allowed, not demanded)"]
     for row in TABLE:
         cleared = "-" if row.cleared_s is None else f"{row.cleared_s:.0f} s"
         names = sorted(row.raised & row.must) + [f"({name})" for name in sorted(row.raised - row.must)]
-        out.append(f"{row.fault:<22}{cleared:<15}{row.verdict:<8} {', '.join(names) or 'none'}")
+        out.append(f"{row.fault:<{width}}{cleared:<15}{row.verdict:<8} {', '.join(names) or 'none'}")
     out += ["", "by promtool only, on made-up series:"]
     out += [f"  {name:<28}{why}" for name, why in sorted(foreign.ONLY_PROMTOOL.items())]
     return out

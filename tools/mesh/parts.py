@@ -373,7 +373,7 @@ PARTS = (
         "promtool on the Prometheus rules; then a real Prometheus: faults and the alerts they raise",
         alert_rules,
         (SANITIZED,),
-        140,
+        220,
         Company.TIMED,
     ),
     Part(

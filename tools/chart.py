@@ -26,6 +26,9 @@ SETTINGS = {
     "consumerSettings": "kafka-consumer",
     "auditSettings": "audit",
 }
+# In tracing.settings: of all that send spans, but for what is a value of its own, and a name that all would share.
+SENDERS = ("apiSettings", "grpcServerSettings", "wsRedisSettings", "consumerSettings")
+OF_TRACING = re.compile(r"OTEL_(?!(EXPORTER_OTLP_ENDPOINT|TRACES_SAMPLER|TRACES_SAMPLER_ARG|SERVICE_NAME)$)\w+")
 # The chart sets these from other values.
 OF_THE_CHART = re.compile(
     r"STREAMS_DIR|OPS_\w+|\w+_HOST|\w+_PORT|GRPC_LISTEN|GRPC_TARGET|WS_URL|REDIS_URL|REDIS_USER|REDIS_PASSWORD|MONGODB_URI|"
@@ -59,6 +62,15 @@ def settings() -> dict[str, dict]:
         chosen = {name: option_schema(allowed, meaning) for name, allowed, meaning in mine}
         about = f"settings of {program}, of docs/configuration.md; others are made from other values"
         found[name] = {"type": "object", "additionalProperties": False, "description": about, "properties": chosen}
+    first, *others = (found[name]["properties"] for name in SENDERS)
+    shared = {name: row for name, row in first.items() if OF_TRACING.fullmatch(name) and all(name in o for o in others)}
+    about = "settings of all programs that send spans, of docs/configuration.md"
+    found["tracingSettings"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "description": about,
+        "properties": shared,
+    }
     return found
 
 

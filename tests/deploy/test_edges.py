@@ -8,6 +8,7 @@ import json
 import pytest
 import yaml
 from deploy.rendering import CHART, EVERYTHING, WAYS, Helm, Loader, Objects
+from support.edges import Edge, edges
 
 NAME = "mesh1-tweetmesh"
 PROD = [CHART / "values-prod.yaml"]
@@ -18,15 +19,8 @@ def prod(helm_one: Helm) -> Objects:
     return helm_one.template(PROD)
 
 
-def edges(objects: Objects) -> set[tuple[str, str, tuple[int, ...]]]:
-    """(direction, component, ports) that the policies let through, DNS left out."""
-    found = set()
-    for policy in objects.of("NetworkPolicy"):
-        component = policy["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component", "all")
-        for direction in ("ingress", "egress"):
-            for rule in policy["spec"].get(direction, []):
-                found.add((direction, component, tuple(port["port"] for port in rule["ports"])))
-    return found - {("egress", "all", (53, 53))}
+def policies(objects: Objects) -> set[Edge]:
+    return edges(objects.of("NetworkPolicy"))
 
 
 def test_what_is_not_named_is_denied_in_both_directions(prod: Objects) -> None:
@@ -41,7 +35,7 @@ def test_what_is_not_named_is_denied_in_both_directions(prod: Objects) -> None:
 
 
 def test_every_edge_of_the_architecture_is_open_and_no_other(prod: Objects) -> None:
-    assert edges(prod) == {
+    assert policies(prod) == {
         ("ingress", "api", (8080,)),
         ("ingress", "api", (8090,)),
         ("ingress", "api", (8081, 8082, 8083)),
@@ -58,15 +52,15 @@ def test_every_edge_of_the_architecture_is_open_and_no_other(prod: Objects) -> N
 
 
 def test_grpc_can_be_reached_from_outside_the_pod_only_where_it_is_asked_for(helm_one: Helm, prod: Objects) -> None:
-    assert ("ingress", "api", (50051,)) not in edges(prod)
+    assert ("ingress", "api", (50051,)) not in policies(prod)
     assert not [one for one in prod.of("Service") if one["metadata"]["name"].endswith("-grpc")]
     opened = helm_one.template(PROD, "--set", "grpcServer.service.enabled=true")
-    assert edges(opened) - edges(prod) == {("ingress", "api", (50051,))}
+    assert policies(opened) - policies(prod) == {("ingress", "api", (50051,))}
 
 
 def test_an_existing_kafka_is_reached_at_its_own_ports(helm_one: Helm) -> None:
     objects = helm_one.template([], "--set", "kafka.enabled=false", "--set-string", "kafka.bootstrap=a:9094\\,b:9095")
-    assert ("egress", "api", (9094, 9095)) in edges(objects)
+    assert ("egress", "api", (9094, 9095)) in policies(objects)
     assert not [item for item in objects.items if "strimzi" in item["apiVersion"]]
 
 

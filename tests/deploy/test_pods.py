@@ -144,8 +144,10 @@ def test_a_secret_is_a_file_that_the_program_reads_again(helm_one: Helm) -> None
             }
             assert wanted == mounted
             seen |= {name for name, value in environment(one).items() if str(value) in wanted}
-            assert not [name for name in environment(one) if name.endswith("PASSWORD")], "a password in the environment"
-    assert {"KAFKA_PASSWORD_FILE", "REDIS_PASSWORD_FILE", "MONGODB_PASSWORD_FILE", "KAFKA_CA", "REDIS_CA"} <= seen
+            bare = [name for name in environment(one) if name.endswith(("PASSWORD", "OTLP_HEADERS"))]
+            assert not bare, "a secret in the environment"
+    passwords = {"KAFKA_PASSWORD_FILE", "REDIS_PASSWORD_FILE", "MONGODB_PASSWORD_FILE"}
+    assert passwords | {"KAFKA_CA", "REDIS_CA", "OTEL_EXPORTER_OTLP_HEADERS_FILE"} <= seen
 
 
 def test_every_setting_in_a_pod_is_one_that_its_program_knows(helm_one: Helm) -> None:

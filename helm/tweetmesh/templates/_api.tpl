@@ -24,13 +24,13 @@ lifecycle:
 {{- end -}}
 
 {{- define "tweetmesh.api.container" -}}
-{{- $own := dict
-  "STREAMS_DIR" "/etc/tweetmesh/streams"
+{{- $stores := include "tweetmesh.stores" (list . "api" "api" (list "collector")) | fromJson -}}
+{{- $own := merge $stores.environment (dict
   "GRPC_TARGET" "unix:/run/tweetmesh/grpc.sock"
   "WS_URL" "ws://127.0.0.1:8090/"
   "HTTP_PORT" "8080"
   "OPS_PORT" "8081"
-  "DRAIN_MS_MAX" (mul .Values.api.drainSeconds 1000 | toString) -}}
+  "DRAIN_MS_MAX" (mul .Values.api.drainSeconds 1000 | toString)) -}}
 {{- if .Values.api.tls.secretName -}}
 {{- $_ := set $own "TLS_CERT" "/etc/tweetmesh/https/tls.crt" -}}
 {{- $_ := set $own "TLS_KEY" "/etc/tweetmesh/https/tls.key" -}}
@@ -48,6 +48,9 @@ lifecycle:
 volumeMounts:
   {{- include "tweetmesh.streamsMount" . | nindent 2 }}
   - {name: sockets, mountPath: /run/tweetmesh}
+  {{- if $stores.secrets }}
+  {{- include "tweetmesh.secretsMount" "api-secrets" | nindent 2 }}
+  {{- end }}
   {{- if .Values.api.tls.secretName }}
   - {name: https, mountPath: /etc/tweetmesh/https, readOnly: true}
   {{- end }}
@@ -55,7 +58,7 @@ volumeMounts:
 
 {{/* Its TCP port is for probes and, where there is a Service for it, for clients; api uses the socket. */}}
 {{- define "tweetmesh.grpcServer.container" -}}
-{{- $stores := include "tweetmesh.stores" (list . "grpcServer" "grpc-server" (list "kafka")) | fromJson -}}
+{{- $stores := include "tweetmesh.stores" (list . "grpcServer" "grpc-server" (list "kafka" "collector")) | fromJson -}}
 {{- $own := merge $stores.environment (dict
   "GRPC_LISTEN" "unix:/run/tweetmesh/grpc.sock,0.0.0.0:50051"
   "OPS_PORT" "8082"
@@ -89,7 +92,7 @@ volumeMounts:
 
 {{/* Ready as soon as it turns, also without Redis: hints are optional, and must not take the pod out of its Service. */}}
 {{- define "tweetmesh.wsRedis.container" -}}
-{{- $stores := include "tweetmesh.stores" (list . "wsRedis" "ws-redis" (list "redis")) | fromJson -}}
+{{- $stores := include "tweetmesh.stores" (list . "wsRedis" "ws-redis" (list "redis" "collector")) | fromJson -}}
 {{- $own := merge $stores.environment (dict
   "WS_PORT" "8090"
   "OPS_PORT" "8083"
@@ -110,15 +113,19 @@ volumeMounts:
 {{- end -}}
 
 {{- define "tweetmesh.api.volumes" -}}
-{{- $kafka := (include "tweetmesh.stores" (list . "grpcServer" "grpc-server" (list "kafka")) | fromJson).secrets -}}
-{{- $redis := (include "tweetmesh.stores" (list . "wsRedis" "ws-redis" (list "redis")) | fromJson).secrets -}}
+{{- $api := (include "tweetmesh.stores" (list . "api" "api" (list "collector")) | fromJson).secrets -}}
+{{- $grpcServer := (include "tweetmesh.stores" (list . "grpcServer" "grpc-server" (list "kafka" "collector")) | fromJson).secrets -}}
+{{- $wsRedis := (include "tweetmesh.stores" (list . "wsRedis" "ws-redis" (list "redis" "collector")) | fromJson).secrets -}}
 {{ include "tweetmesh.streamsVolume" . }}
 - name: sockets
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
-{{- with $kafka }}
+{{- with $api }}
+{{ include "tweetmesh.secretVolume" (list "api-secrets" .) }}
+{{- end }}
+{{- with $grpcServer }}
 {{ include "tweetmesh.secretVolume" (list "grpc-server-secrets" .) }}
 {{- end }}
-{{- with $redis }}
+{{- with $wsRedis }}
 {{ include "tweetmesh.secretVolume" (list "ws-redis-secrets" .) }}
 {{- end }}
 {{- with .Values.api.tls.secretName }}

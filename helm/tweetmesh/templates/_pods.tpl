@@ -63,9 +63,20 @@ resources:
   {{- toYaml (index . 2) | nindent 2 }}
 {{- end -}}
 
+{{/* Maps in one, as JSON; the last that has a name wins, also with false, 0 or "", which `merge` would take for missing. */}}
+{{- define "tweetmesh.together" -}}
+{{- $all := dict -}}
+{{- range $map := . -}}
+{{- range $name, $value := $map -}}
+{{- $_ := set $all $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $all -}}
+{{- end -}}
+
 {{/* Environment: what the chart sets, then the user's settings. Call: (list own settings) */}}
 {{- define "tweetmesh.environment" -}}
-{{- range $name, $value := merge (dict) (index . 1) (index . 0) }}
+{{- range $name, $value := include "tweetmesh.together" . | fromJson }}
 - name: {{ $name }}
   {{- if kindIs "map" $value }}
   {{- toYaml $value | nindent 2 }}
@@ -98,8 +109,8 @@ readinessProbe:
 {{- end -}}
 
 {{/*
-What a program gets to reach Kafka, Redis or MongoDB, as {"environment": {…}, "secrets": [{"name", "items"}]}:
-secrets are files, which the programs read again when they change.
+What a program gets to reach Kafka, Redis, MongoDB or a collector, as {"environment": {…}, "secrets": [{"name", "items"}]}:
+secrets are files, which the programs read again when they change (the collector's headers at the start only).
 Call: (list $ "grpcServer" "grpc-server" (list "kafka" "redis" "mongodb"))
 */}}
 {{- define "tweetmesh.stores" -}}
@@ -157,7 +168,49 @@ Call: (list $ "grpcServer" "grpc-server" (list "kafka" "redis" "mongodb"))
 {{- $secrets = append $secrets (dict "name" $values.mongodb.ca.name "key" $values.mongodb.ca.key "path" "mongodb-ca.crt") -}}
 {{- end -}}
 {{- end -}}
+{{- if has "collector" (index . 3) -}}
+{{- $environment = merge $environment (include "tweetmesh.tracing" $root | fromJson) -}}
+{{- $url := include "tweetmesh.collector" (list $root (index $values (index . 1)).settings) -}}
+{{- if and $values.tracing.headers.name $url -}}
+{{- $_ := set $environment "OTEL_EXPORTER_OTLP_HEADERS_FILE" (printf "%s/collector-headers" $folder) -}}
+{{- $secrets = append $secrets (dict "name" $values.tracing.headers.name "key" $values.tracing.headers.key "path" "collector-headers") -}}
+{{- end -}}
+{{- end -}}
 {{- dict "environment" $environment "secrets" $secrets | toJson -}}
+{{- end -}}
+
+{{/* What `tracing` sets in all programs that send spans, as JSON. */}}
+{{- define "tweetmesh.tracing" -}}
+{{- $own := dict -}}
+{{- with .Values.tracing -}}
+{{- with .endpoint -}}
+{{- $_ := set $own "OTEL_EXPORTER_OTLP_ENDPOINT" . -}}
+{{- end -}}
+{{- with .sampler -}}
+{{- $_ := set $own "OTEL_TRACES_SAMPLER" . -}}
+{{- end -}}
+{{- with toString .samplerArgument -}}
+{{- $_ := set $own "OTEL_TRACES_SAMPLER_ARG" . -}}
+{{- end -}}
+{{- if and .headers.name (not (or .endpoint .settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)) -}}
+{{- fail "tracing.headers.name means nothing without tracing.endpoint, the collector that the headers are for" -}}
+{{- end -}}
+{{- merge $own .settings | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where a program sends its spans, by its own settings and `tracing`: a URL, or nothing. Call: (list $ settings) */}}
+{{- define "tweetmesh.collector" -}}
+{{- $settings := include "tweetmesh.together" (list (include "tweetmesh.tracing" (index . 0) | fromJson) (index . 1)) | fromJson -}}
+{{- if ne (toString $settings.OTEL_SDK_DISABLED) "true" -}}
+{{- $settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT | default $settings.OTEL_EXPORTER_OTLP_ENDPOINT | default "" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The port of a URL of http or https. */}}
+{{- define "tweetmesh.portOf" -}}
+{{- $url := urlParse . -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
 
 {{/* A volume of the secrets of "tweetmesh.stores". Call: (list "name" secrets) */}}

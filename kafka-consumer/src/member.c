@@ -87,8 +87,9 @@ static bool set_start_offsets(struct member *member, rd_kafka_topic_partition_li
 static void assigned(struct member *member, rd_kafka_topic_partition_list_t *list)
 {
     /* Without offsets of ours librdkafka asks for them itself, once, and may then never read what
-     * it got no answer for. It has to have an answer from us, but then we join anew. */
-    member->adrift = !set_start_offsets(member, list);
+     * it got no answer for. It has to have an answer from us, but then we join anew, also if the
+     * next assignment comes before that and brings offsets. */
+    member->adrift = member->adrift || !set_start_offsets(member, list);
     rd_kafka_error_t *error = rd_kafka_incremental_assign(member->kafka, list);
     if (error != NULL) {
         mesh_log(MESH_LOG_ERROR, "assign_failed",

@@ -257,13 +257,17 @@ void connection_secure(struct connection *connection, struct https_session tls)
 {
     pthread_mutex_lock(&connection->mutex);
     connection->tls = tls;
-    connection->asks = true;
     pthread_mutex_unlock(&connection->mutex);
 }
 
-void connection_gathers(struct connection *connection)
+void connection_gather(struct connection *connection)
 {
     https_session_gather(&connection->tls);
+}
+
+void connection_release(struct connection *connection)
+{
+    https_session_release(&connection->tls);
 }
 
 /* With the mutex held. Moves on unless we have given the connection up. */
@@ -306,6 +310,10 @@ void connection_waits(struct connection *connection, struct request *request)
 /* With the mutex held. The kernel is not asked without need: that costs as much as parsing. */
 static void count_bytes(struct connection *connection, size_t request_bytes)
 {
+    if (connection->tls.gnutls != NULL) {
+        connection->bytes = https_session_received(&connection->tls); /* records and all */
+        return;
+    }
     connection->asks = connection->asks || request_bytes == CONNECTION_BYTES_UNKNOWN;
     connection->bytes =
         connection->asks ? bytes_received(connection) : connection->bytes + request_bytes;

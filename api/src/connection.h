@@ -59,8 +59,9 @@ struct connection *connection_new(struct connection_desk *desk, int socket);
 /* It speaks TLS. Then the kernel's bytes are not those of requests, and a client that is late is
  * hung up on without a word, since only the HTTP thread may write. Takes the session over. */
 void connection_secure(struct connection *connection, struct https_session tls);
-/* An answer with a body is about to be written; see https_session_gather(). */
-void connection_gathers(struct connection *connection);
+/* See https_session_gather() and https_session_release(). */
+void connection_gather(struct connection *connection);
+void connection_release(struct connection *connection);
 /* A head is complete, now. False: it was given up as too slow; close it. Likewise below. */
 MESH_MUST_CHECK
 bool connection_head_done(struct connection *connection, int64_t now_us);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "https.h"
 
+#include "https_wire.h"
 #include "mesh/alloc.h"
 
-#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <pthread.h>
@@ -11,10 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#define PARTS_MAX 7 /* of what GnuTLS writes at once; it comes again with the rest */
 
 static char priorities[] =
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:"
@@ -93,68 +89,6 @@ bool https_renew(void *arg, struct mesh_error *err)
     return true;
 }
 
-/* Between GnuTLS and the socket; the HTTP thread's. */
-struct https_wire {
-    int socket;
-    bool gather;             /* the next record waits for the one after it */
-    struct mesh_buffer held; /* ciphertext */
-};
-
-static _Thread_local bool moved;
-
-bool https_moved(void)
-{
-    bool was = moved;
-    moved = false;
-    return was;
-}
-
-static ssize_t pull(gnutls_transport_ptr_t arg, void *out, size_t size)
-{
-    ssize_t got = recv(((struct https_wire *)arg)->socket, out, size, 0);
-    moved = moved || got > 0;
-    return got;
-}
-
-static ssize_t hold(struct https_wire *wire, const giovec_t *parts, int count)
-{
-    wire->gather = false;
-    for (int i = 0; i < count; i++) {
-        mesh_buffer_add(&wire->held, mesh_bytes_of(parts[i].iov_base, parts[i].iov_len));
-    }
-    return (ssize_t)wire->held.size;
-}
-
-/* What is held goes first; until all of it has gone, nothing of the parts has. */
-static ssize_t push(gnutls_transport_ptr_t arg, const giovec_t *parts, int count)
-{
-    struct https_wire *wire = arg;
-    struct iovec all[PARTS_MAX + 1] = {{wire->held.data, wire->held.size}};
-    if (wire->gather && wire->held.size == 0) {
-        return hold(wire, parts, count);
-    }
-    count = count < PARTS_MAX ? count : PARTS_MAX;
-    memcpy(all + 1, parts, (size_t)count * sizeof(all[0]));
-    const size_t skip = wire->held.size == 0 ? 1 : 0;
-    const struct msghdr message = {.msg_iov = all + skip, .msg_iovlen = (size_t)count + 1 - skip};
-    ssize_t sent = sendmsg(wire->socket, &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-        return sent;
-    }
-    moved = moved || sent > 0;
-    size_t held = wire->held.size;
-    if ((size_t)sent > held) {
-        wire->held.size = 0;
-        return sent - (ssize_t)held;
-    }
-    if (held > 0) {
-        memmove(wire->held.data, wire->held.data + sent, held - (size_t)sent);
-        wire->held.size = held - (size_t)sent;
-    }
-    errno = EAGAIN;
-    return -1;
-}
-
 /* libmicrohttpd wants to know of some certificate; https_session_begin() sets another before it is
  * asked for. */
 static int no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int count,
@@ -192,22 +126,35 @@ struct https_session https_session_begin(struct https *https, struct MHD_Connect
     struct https_credentials *credentials = https->present;
     atomic_fetch_add(&credentials->refs, 1);
     pthread_mutex_unlock(&https->mutex);
-    struct https_wire *wire = mesh_new(struct https_wire);
-    wire->socket = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    struct https_wire *wire =
+        https_wire_new(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     gnutls_transport_set_ptr(gnutls, wire);
-    gnutls_transport_set_pull_function(gnutls, pull);
-    gnutls_transport_set_vec_push_function(gnutls, push);
+    gnutls_transport_set_pull_function(gnutls, https_wire_pull);
+    gnutls_transport_set_vec_push_function(gnutls, https_wire_push);
     /* Neither fails but for want of memory; then the handshake does. */
     (void)gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials->gnutls);
     (void)gnutls_session_ticket_enable_server(gnutls, &credentials->ticket_key);
     return (struct https_session){.gnutls = gnutls, .wire = wire, .credentials = credentials};
 }
 
-void https_session_gather(const struct https_session *session)
+void https_session_gather(struct https_session *session)
 {
-    if (session->wire != NULL) {
-        session->wire->gather = true;
+    /* While something is held nothing more may be, so that libmicrohttpd stops reading. */
+    if (session->wire != NULL && !https_wire_holds(session->wire)) {
+        session->gathers = true;
+        gnutls_record_cork(session->gnutls);
     }
+}
+
+void https_session_release(struct https_session *session)
+{
+    if (!session->gathers) {
+        return;
+    }
+    session->gathers = false;
+    https_wire_hold(session->wire, true);
+    (void)gnutls_record_uncork(session->gnutls, 0); /* else libmicrohttpd finds out by itself */
+    https_wire_hold(session->wire, false);
 }
 
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes)
@@ -215,13 +162,15 @@ void https_session_write(const struct https_session *session, struct mesh_bytes 
     (void)gnutls_record_send(session->gnutls, bytes.data, bytes.size);
 }
 
+uint64_t https_session_received(const struct https_session *session)
+{
+    return https_wire_received(session->wire);
+}
+
 void https_session_end(struct https_session *session)
 {
     credentials_unref(session->credentials);
-    if (session->wire != NULL) {
-        mesh_buffer_done(&session->wire->held);
-        free(session->wire);
-    }
+    https_wire_free(session->wire);
     *session = (struct https_session){0};
 }
 

@@ -6,8 +6,10 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define AT(field) offsetof(struct config, field)
+#define AUTO "auto"
 
 /* clang-format off */
 /* Alphabetical. docs/configuration.md and helm/ are checked against this table. */
@@ -45,6 +47,8 @@ static const struct mesh_option options[] = {
     {"KAFKA_BROKERS", MESH_TEXT, AT(kafka_brokers), "127.0.0.1:9092", 3, 1024,
      "host:port of some brokers, comma-separated."},
     MESH_KAFKA_LOGIN_OPTIONS(AT(kafka_login)),
+    {"KAFKA_COMPRESSION", MESH_TEXT, AT(kafka_compression), AUTO, 3, 6,
+     "Kafka's compression.type for what we send: none, gzip, snappy, lz4 or zstd; auto: lz4 with KAFKA_TLS, else none."},
     {"KAFKA_LINGER_US", MESH_UINT, AT(kafka_linger_us), "0", 0, 1000000,
      "How long a batch for Kafka waits for more, besides for the answer to the last; 0: not."},
     {"LOG_LEVEL", MESH_LEVEL, AT(log_level), "info", 0, 0,
@@ -63,6 +67,29 @@ static const struct mesh_option options[] = {
 };
 /* clang-format on */
 
+static void check_compression(const char *type, struct mesh_buffer *problems)
+{
+    static const char *const types[] = {AUTO, "none", "gzip", "snappy", "lz4", "zstd"};
+
+    for (size_t i = 0; i < MESH_COUNT_OF(types); i++) {
+        if (strcmp(type, types[i]) == 0) {
+            return;
+        }
+    }
+    mesh_buffer_add_format(
+        problems, "KAFKA_COMPRESSION: %s is none of auto, none, gzip, snappy, lz4, zstd\n", type);
+}
+
+/* librdkafka encrypts each value by itself, and writes it; of those that are compressed together it
+ * makes one piece. */
+const char *config_compression(const struct config *config)
+{
+    if (strcmp(config->kafka_compression, AUTO) != 0) {
+        return config->kafka_compression;
+    }
+    return config->kafka_login.tls ? "lz4" : "none";
+}
+
 static void check(const void *arg, struct mesh_buffer *problems)
 {
     const struct config *config = arg;
@@ -80,6 +107,7 @@ static void check(const void *arg, struct mesh_buffer *problems)
     if (mesh_tls_given(config->grpc_tls.ca) && !mesh_tls_given(config->grpc_tls.cert)) {
         mesh_buffer_add_text(problems, "GRPC_CA means nothing without GRPC_CERT\n");
     }
+    check_compression(config->kafka_compression, problems);
     mesh_kafka_login_check(&config->kafka_login, problems);
     mesh_spans_check(&config->spans, problems);
     if (config->kafka_linger_us / 1000 >= config->delivery_ms_max) {

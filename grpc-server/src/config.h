@@ -27,6 +27,7 @@ struct config {
     uint64_t grpc_threads;
     struct mesh_tls_files grpc_tls; /* no .cert: plain */
     char *kafka_brokers;
+    char *kafka_compression; /* or "auto" */
     uint64_t kafka_linger_us;
     struct mesh_kafka_login kafka_login;
     enum mesh_log_level log_level;
@@ -39,5 +40,8 @@ struct config {
 };
 
 extern const struct mesh_config_spec config_spec;
+
+/* Kafka's compression.type; as long-lived as the config. */
+const char *config_compression(const struct config *config);
 
 #endif

@@ -86,6 +86,7 @@ static bool publisher_start(struct program *program, struct mesh_error *err)
     program->publisher = publisher_new(
         &(struct publisher_options){
             .brokers = config->kafka_brokers,
+            .compression = config_compression(config),
             .streams = program->streams,
             .delivery_ms_max = (uint32_t)config->delivery_ms_max,
             .queue_len_max = (uint32_t)config->queue_len_max,

@@ -40,6 +40,7 @@ static bool settings_fill(rd_kafka_conf_t *conf, const struct producer_options *
            mesh_kafka_set(conf, "acks", "all", err) &&
            /* It is the sender that says when to send. */
            mesh_kafka_set(conf, "linger.ms", "50", err) &&
+           mesh_kafka_set(conf, "compression.type", options->compression, err) &&
            mesh_kafka_set_uint(conf, "delivery.timeout.ms", options->delivery_ms_max, err) &&
            mesh_kafka_set_uint(conf, "queue.buffering.max.messages", options->queue_len_max, err) &&
            mesh_kafka_set_uint(conf, "queue.buffering.max.kbytes", options->queue_kb_max, err) &&

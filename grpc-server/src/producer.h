@@ -37,6 +37,7 @@ struct producer_events {
 
 struct producer_options {
     const char *brokers;                /* read during the call */
+    const char *compression;            /* Kafka's compression.type; read during the call */
     const struct mesh_streams *streams; /* kept */
     uint32_t delivery_ms_max;           /* from producer_send() to the report */
     uint32_t queue_len_max;             /* events without a report */

@@ -125,6 +125,7 @@ static struct producer *producer_make(struct publisher *publisher, struct mesh_e
     return producer_new(
         &(struct producer_options){
             .brokers = options->brokers,
+            .compression = options->compression,
             .streams = options->streams,
             .delivery_ms_max = options->delivery_ms_max,
             .queue_len_max = options->queue_len_max,

@@ -24,6 +24,7 @@ struct publisher;
 
 struct publisher_options {
     const char *brokers;                /* kept; "host:port,host:port" */
+    const char *compression;            /* kept; Kafka's compression.type */
     const struct mesh_streams *streams; /* kept */
     uint32_t delivery_ms_max;           /* after this an event's code is DEADLINE_EXCEEDED */
     uint32_t queue_len_max;             /* events; when full, more are RESOURCE_EXHAUSTED */

@@ -46,6 +46,7 @@ int ingest_fixture_set_up(void **state)
     fixture->streams = mesh_streams_load("streams", &err);
     assert_non_null(fixture->streams);
     fixture->publisher = publisher_new(&(struct publisher_options){.brokers = fixture->mock.brokers,
+                                                                   .compression = "none",
                                                                    .streams = fixture->streams,
                                                                    .delivery_ms_max = 20000,
                                                                    .queue_len_max = 2000,

@@ -67,6 +67,7 @@ void publisher_begin(struct publisher_fixture *fixture, const char *brokers,
     fixture->publisher = publisher_new(
         &(struct publisher_options){
             .brokers = brokers,
+            .compression = "lz4",
             .streams = fixture->streams,
             .delivery_ms_max = limits.delivery_ms_max,
             .queue_len_max = limits.queue_len_max,

@@ -11,14 +11,12 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from support.events import tweets
-from support.http import Client
+from support.http import Client, HttpsClient
 from support.secure import PASSWORD, REDIS_RIGHTS, USER, SecureServers, other_password
 from support.streams import PARTITIONS, PROJECT
 from support.tested import Tested
@@ -88,10 +86,13 @@ class Encrypted:
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca)
 
+    def caller(self) -> HttpsClient:
+        return HttpsClient(self.tested["api"].ports["http"], self.context())
+
     def post(self, event: dict, client: Client | None = None) -> int:
         if client is not None:
             return client.post("/input", event).status
-        own = HttpsClient(self)
+        own = self.caller()
         try:
             return own.post("/input", event).status
         finally:
@@ -106,16 +107,6 @@ class Encrypted:
             "MONGODB_DATABASE": self.tested.mesh.options.database,
         }
         return run_program("audit", "--wait", "60", **environment)
-
-
-class HttpsClient(Client):
-    """One keep-alive connection to api over TLS, the certificate checked."""
-
-    def __init__(self, mesh: Encrypted, seconds: float = 30) -> None:
-        import http.client
-
-        port = mesh.tested["api"].ports["http"]
-        self._connection = http.client.HTTPSConnection("localhost", port, timeout=seconds, context=mesh.context())
 
 
 @pytest.fixture
@@ -143,7 +134,7 @@ def test_a_load_over_everything_encrypted_is_counted_and_archived(
     secure.redis_command("ACL LOG RESET")
     try:
         mesh.tested.start()
-        client = HttpsClient(mesh)
+        client = mesh.caller()
         for event in tweets(200):
             assert mesh.post(event, client) == 202
         client.close()
@@ -158,61 +149,6 @@ def test_a_load_over_everything_encrypted_is_counted_and_archived(
         mesh.tested.close()
 
 
-def test_https_is_modern_and_resumes(encrypted: Encrypted) -> None:
-    encrypted.tested.start()
-    port = encrypted.tested["api"].ports["http"]
-    context = encrypted.context()
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        context.minimum_version = context.maximum_version = version
-        session = None
-        for turn in range(2):
-            with (
-                socket.create_connection(("127.0.0.1", port), 10) as plain,
-                context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
-            ):
-                tls.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                assert tls.recv(15) == b"HTTP/1.1 200 OK"
-                assert tls.selected_alpn_protocol() == "http/1.1"
-                assert any(word in tls.cipher()[0] for word in ("GCM", "CHACHA20")), tls.cipher()
-                assert tls.session_reused == (turn == 1), version
-                session = tls.session
-    old = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
-    done = subprocess.run(old, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode != 0 and "Cipher is (NONE)" in done.stdout, done.stdout
-    answer = b""
-    with socket.create_connection(("127.0.0.1", port), 10) as plain, suppress(ConnectionError):
-        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = plain.recv(100)
-    assert not answer.startswith(b"HTTP/"), "plain HTTP must not be answered"
-
-
-def test_clients_that_never_shake_hands_cost_nothing_and_are_hung_up_on(encrypted: Encrypted) -> None:
-    encrypted.set("api", HEAD_MS_MAX="3000")
-    encrypted.tested.start()
-    api = encrypted.tested["api"]
-    silent = [socket.create_connection(("127.0.0.1", api.ports["http"]), 30) for _ in range(20)]
-    for half in silent[:10]:
-        half.sendall(b"\x16\x03\x01")  # the beginning of a handshake
-    assert encrypted.post({"text": "others are served", "country": "GT"}) == 202
-    before, began = api.metric("process_cpu_seconds_total"), time.monotonic()
-    for each in silent:
-        assert each.recv(100) == b""
-        each.close()
-    used, took = api.metric("process_cpu_seconds_total") - before, time.monotonic() - began
-    assert used < 0.5 * took, f"{used:.2f} s of CPU in {took:.2f} s: it spins"
-
-
-def test_https_refuses_what_http_refuses(encrypted: Encrypted) -> None:
-    encrypted.tested.start()
-    client = HttpsClient(encrypted)
-    assert client.post("/input", {"text": 1}).status == 422
-    assert client.get("/nothing").status == 404
-    assert client.post("/input", [tweet for tweet in tweets(1000)]).status == 202, "a body of several records"
-    assert client.post("/input", b"[" + b" " * 2_000_000 + b"]").status == 413
-    client.close()
-
-
 def test_certificates_change_under_load_without_a_failed_request(encrypted: Encrypted, secure: SecureServers) -> None:
     encrypted.tested.start()
     api, ws, grpc = (encrypted.tested[name] for name in ("api", "ws-redis", "grpc-server"))
@@ -221,12 +157,12 @@ def test_certificates_change_under_load_without_a_failed_request(encrypted: Encr
     stop = threading.Event()
 
     def load(fresh: bool) -> None:
-        client = HttpsClient(encrypted)
+        client = encrypted.caller()
         try:
             while not stop.is_set():
                 if fresh:
                     client.close()
-                    client = HttpsClient(encrypted)
+                    client = encrypted.caller()
                 statuses.append(encrypted.post(next(iter(tweets(1))), client))
         except BaseException as error:  # noqa: BLE001 - told by the test
             errors.append(error)

@@ -7,6 +7,7 @@ import http.client
 import json
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -68,6 +69,13 @@ class Client:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class HttpsClient(Client):
+    """Over TLS, the certificate checked."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, seconds: float = 30) -> None:
+        self._connection = http.client.HTTPSConnection("localhost", port, timeout=seconds, context=context)
 
 
 def expect_problem(answer: Answer, status: int) -> dict:

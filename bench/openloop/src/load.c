@@ -215,7 +215,9 @@ static bool read_more(struct load *load, struct client *client, bool hung_up)
                 return true; /* closed with its answer */
             }
         }
-        if (size < READ_BYTES && !hung_up && client->tls == NULL) {
+        bool whole = client->tls == NULL ? size < READ_BYTES
+                                         : secure_received_all(client->tls, (size_t)size);
+        if (whole && !hung_up) {
             return true; /* that was all; what comes next, also an end, is an event of its own */
         }
     }

@@ -66,6 +66,13 @@ ssize_t secure_receive(struct ssl_st *tls, void *out, size_t size)
     return result == 1 ? (ssize_t)received : result_of(tls, result);
 }
 
+/* OpenSSL reads ahead as much as its room for a record takes: with less than half of that nothing
+ * was left behind. */
+bool secure_received_all(const struct ssl_st *tls, size_t size)
+{
+    return size < SSL3_RT_MAX_PLAIN_LENGTH / 2 && SSL_has_pending(tls) == 0;
+}
+
 void secure_close(struct ssl_st *tls)
 {
     SSL_free(tls);

@@ -9,6 +9,7 @@
 
 #include "mesh/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,8 @@ struct ssl_st *secure_open(struct ssl_ctx_st *context, int socket, const char *h
  * hands on the way. */
 ssize_t secure_send(struct ssl_st *tls, const void *data, size_t size);
 ssize_t secure_receive(struct ssl_st *tls, void *out, size_t size);
+/* Whether the socket is known to have no more, once `size` bytes were received. */
+bool secure_received_all(const struct ssl_st *tls, size_t size);
 /* Accepts NULL. The socket stays open. */
 void secure_close(struct ssl_st *tls);
 

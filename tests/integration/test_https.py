@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: HTTPS takes and refuses what HTTP does, however its bytes are cut, and nobody who stalls costs anything.
+
+Method: api with a certificate made here, the rest of the mesh as it is; clients whose ciphertext is sent by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from support.events import encode, tweets
+from support.http import HttpsClient
+from support.tested import Tested
+
+from stack.certificates import Authority
+
+HEAD = b"POST /input HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+HEAD_S, IDLE_S = 2, 60
+
+
+class Https:
+    """A mesh whose api has a certificate."""
+
+    def __init__(self, folder: Path, make_mesh: Callable[..., Tested]) -> None:
+        authority = Authority(folder)
+        certificate = authority.issue("api")
+        settings = {
+            "TLS_CERT": str(certificate.cert),
+            "TLS_KEY": str(certificate.key),
+            "HEAD_MS_MAX": str(1000 * HEAD_S),
+            "IDLE_S_MAX": str(IDLE_S),
+        }
+        self._ca = str(authority.cert)
+        self.api = make_mesh(settings={"api": settings})["api"]
+        self.port = self.api.ports["http"]
+
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._ca)
+
+
+@pytest.fixture(scope="module")
+def https(make_module_mesh: Callable[..., Tested], tmp_path_factory: pytest.TempPathFactory) -> Https:
+    return Https(tmp_path_factory.mktemp("https"), make_module_mesh)
+
+
+def test_https_is_modern_and_resumes(https: Https) -> None:
+    context = https.context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context.minimum_version = context.maximum_version = version
+        session = None
+        for turn in range(2):
+            with (
+                socket.create_connection(("127.0.0.1", https.port), 10) as plain,
+                context.wrap_socket(plain, server_hostname="localhost", session=session) as tls,
+            ):
+                tls.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert tls.recv(15) == b"HTTP/1.1 200 OK"
+                assert tls.selected_alpn_protocol() == "http/1.1"
+                assert any(word in tls.cipher()[0] for word in ("GCM", "CHACHA20")), tls.cipher()
+                assert tls.session_reused == (turn == 1), version
+                session = tls.session
+    old = ["openssl", "s_client", "-connect", f"127.0.0.1:{https.port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
+    done = subprocess.run(old, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0 and "Cipher is (NONE)" in done.stdout, done.stdout
+    answer = b""
+    with socket.create_connection(("127.0.0.1", https.port), 10) as plain, suppress(ConnectionError):
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = plain.recv(100)
+    assert not answer.startswith(b"HTTP/"), "plain HTTP must not be answered"
+
+
+def test_clients_that_never_shake_hands_cost_nothing_and_are_hung_up_on(https: Https) -> None:
+    api = https.api
+    silent = [socket.create_connection(("127.0.0.1", https.port), 30) for _ in range(20)]
+    for half in silent[:10]:
+        half.sendall(b"\x16\x03\x01")  # the beginning of a handshake
+    with closing(HttpsClient(https.port, https.context())) as other:
+        assert other.post("/input", {"text": "others are served", "country": "GT"}).status == 202
+    before, began = api.metric("process_cpu_seconds_total"), time.monotonic()
+    for each in silent:
+        assert each.recv(100) == b""
+        each.close()
+    used, took = api.metric("process_cpu_seconds_total") - before, time.monotonic() - began
+    assert used < 0.5 * took, f"{used:.2f} s of CPU in {took:.2f} s: it spins"
+
+
+def test_https_refuses_what_http_refuses(https: Https) -> None:
+    client = HttpsClient(https.port, https.context())
+    assert client.post("/input", {"text": 1}).status == 422
+    assert client.get("/nothing").status == 404
+    assert client.post("/input", [tweet for tweet in tweets(1000)]).status == 202, "a body of several records"
+    assert client.post("/input", b"[" + b" " * 2_000_000 + b"]").status == 413
+    client.close()
+
+
+class CutByHand:
+    """A TLS connection to api whose ciphertext is sent in whatever pieces the test wants."""
+
+    def __init__(self, https: Https, receive_bytes: int = 0) -> None:
+        """receive_bytes: of the socket's buffer; 0: the kernel's."""
+        self._socket = socket.socket()
+        self._socket.settimeout(30)
+        if receive_bytes:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self._socket.connect(("127.0.0.1", https.port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._text = b""  # received, not taken
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = https.context().wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        while self._wants(self._tls.do_handshake) is None:
+            self._socket.sendall(self._outgoing.read())
+            self._incoming.write(self._socket.recv(65536))
+        self._socket.sendall(self._outgoing.read())
+
+    @staticmethod
+    def _wants(act: Callable[[], object]) -> object:
+        """None: more bytes have to come first."""
+        try:
+            return act() or True
+        except ssl.SSLWantReadError:
+            return None
+
+    def send(self, records: list[bytes], piece: int) -> None:
+        """piece: how many bytes go at once."""
+        self.send_sealed(self.seal(records), piece)
+
+    def seal(self, records: list[bytes]) -> bytes:
+        for record in records:
+            self._tls.write(record)
+        return self._outgoing.read()
+
+    def send_sealed(self, sealed: bytes, piece: int) -> None:
+        for at in range(0, len(sealed), piece):
+            self._socket.sendall(sealed[at : at + piece])
+            time.sleep(0.002)
+
+    def answers(self, count: int) -> list[int]:
+        """The statuses of so many answers."""
+        return [self._answer() for _ in range(count)]
+
+    def _answer(self) -> int:
+        head = self._take(lambda: self._text.find(b"\r\n\r\n") + 4, 4)
+        length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+        self._take(lambda: length, 1)
+        return int(head[9:12])
+
+    def _take(self, size: Callable[[], int], least: int) -> bytes:
+        """The next bytes of plain text, when size() is at least this, and there are as many."""
+        while size() < least or len(self._text) < size():
+            if (part := self._wants(lambda: self._tls.read(65536))) is not None:
+                assert isinstance(part, bytes)
+                self._text += part
+                continue
+            received = self._socket.recv(65536)
+            assert received, f"closed after {self._text!r}"
+            self._incoming.write(received)
+        end = size()
+        taken, self._text = self._text[:end], self._text[end:]
+        return taken
+
+    def await_end(self) -> None:
+        """Until api hangs up."""
+        with suppress(ConnectionError):
+            while self._socket.recv(65536):
+                pass
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def one_request() -> bytes:
+    body = encode(tweets(1))
+    return HEAD % len(body) + body
+
+
+def test_a_second_head_that_comes_slowly_is_hung_up_on(https: Https) -> None:
+    """Its bytes are told from those of the answered request, and nothing idle is taken for slow."""
+    request = one_request()
+    with closing(CutByHand(https)) as slow, closing(CutByHand(https)) as idle:
+        for wire in (slow, idle):
+            wire.send([request, request], 1_000_000)
+            assert wire.answers(2) == [202, 202]
+        began = time.monotonic()
+        slow.send([request[:20]], 1_000_000)
+        slow.await_end()
+        assert 0.9 * HEAD_S < time.monotonic() - began < IDLE_S / 2
+        idle.send([request], 1_000_000)
+        assert idle.answers(1) == [202]
+
+
+def test_records_may_come_in_any_pieces_and_many_at_once(https: Https) -> None:
+    request = one_request()
+    large = encode(tweets(100))  # several records, and what is read at once
+    large = HEAD % len(large) + large
+    ways = {
+        "one record": ([request], 1),
+        "two requests in one record": ([request * 2], 2),
+        "a record for each few bytes": ([request[at : at + 40] for at in range(0, len(request), 40)], 1),
+        "records one after the other": ([request[:30], request[30:] + request, request], 3),
+        "a large one between small ones": ([request, large[:20000], large[20000:] + request], 3),
+    }
+    with closing(CutByHand(https)) as wire:
+        for way, (records, count) in ways.items():
+            for piece in (1_000_000, 17_000, 5_000) if "large" in way else (1_000_000, 700, 64):
+                wire.send(records, piece)
+                assert wire.answers(count) == [202] * count, (way, piece)
+
+
+def test_who_reads_late_gets_every_answer(https: Https) -> None:
+    """A client sends thousands of requests before it reads: its socket and ours are full, and api stops reading."""
+    count = 100_000
+    body = b'{"text":1}'  # refused at once; what is refused is told at some length
+    with closing(CutByHand(https, receive_bytes=4096)) as wire:
+        sealed = wire.seal([HEAD % len(body) + body] * count)
+        sender = threading.Thread(target=wire.send_sealed, args=(sealed, len(sealed)))
+        sender.start()
+        time.sleep(1)
+        assert sender.is_alive(), "api reads on though its answers are not taken"
+        assert wire.answers(count) == [422] * count
+        sender.join()
+        wire.send([one_request()], 1_000_000)
+        assert wire.answers(1) == [202]

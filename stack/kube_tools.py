@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from stack.cache import cached, run_step
@@ -116,16 +117,26 @@ def etcd() -> Path:
 
 def control_plane() -> Path:
     """The folder with kube-apiserver, kube-controller-manager, kube-scheduler and kubectl."""
+    return _kubernetes("kubernetes", CONTROL_PLANE, "the Kubernetes control plane (up to 15 minutes)")
+
+
+def kubelet() -> Path:
+    """What runs the pods of a node. Most of it is compiled already where the control plane is."""
+    return _kubernetes("kubelet", ("kubelet",), "kubelet (up to 10 minutes)") / "kubelet"
+
+
+def _kubernetes(name: str, programs: Sequence[str], what: str) -> Path:
+    """The folder with these programs of Kubernetes."""
     module, version, checksum = KUBERNETES
 
     def make(folder: Path, log: Path) -> None:
         theirs = (download(module, version, checksum, log, GO) / "go.mod").read_text()
         staging = f"v0.{version.removeprefix('v1.')}"
         replaced = re.findall(r"(?m)^\s*(\S+) => \./staging/", theirs)
-        replaces = "".join(f"\t{name} => {name} {staging}\n" for name in replaced)
-        tools = [f"{module}/cmd/{name}" for name in CONTROL_PLANE]
+        replaces = "".join(f"\t{path} => {path} {staging}\n" for path in replaced)
+        tools = [f"{module}/cmd/{program}" for program in programs]
         _module(folder, "kubeapi", tools, f"require {module} {version}\n\nreplace (\n{replaces})\n")
         flags = f"-s -w -X k8s.io/component-base/version.gitVersion={version}"
-        _build(folder, log, "the Kubernetes control plane", tools, flags)
+        _build(folder, log, name, tools, flags)
 
-    return cached(f"kubernetes-{version}", make, what="building the Kubernetes control plane (up to 15 minutes)")
+    return cached(f"{name}-{version}", make, what=f"building {what}")

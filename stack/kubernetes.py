@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler; kwok plays the nodes.
 
-Everything is admitted, scheduled, rolled out, evicted and deleted as in a cluster; only the containers do not run.
+Everything is admitted, scheduled, rolled out, evicted and deleted as in a cluster; only the containers do not run,
+unless a node is a real one (node.py).
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ def _node(name: str, zone: str) -> dict:
 
 
 class Cluster:
-    """One control plane in a folder. Calls from the main thread; what it starts ends with it."""
+    """One control plane in a folder. Calls from the main thread; what it starts ends with it.
 
-    def __init__(self, folder: Path) -> None:
+    played: with the nodes that kwok plays; without, it has none.
+    """
+
+    def __init__(self, folder: Path, *, played: bool = True) -> None:
         self.folder = folder
+        self.played = played
         self.kubeconfig = folder / "kubeconfig"
         self.programs = control_plane()
         self.processes: list[Process] = []
@@ -98,6 +103,16 @@ class Cluster:
             "kube-scheduler", str(self.programs / "kube-scheduler"), *common,
             f"--secure-port={self.ports['scheduler']}",
         )  # fmt: skip
+        if self.played:
+            self._play_nodes()
+        for _ in poll_until(READY_SECONDS):
+            if self.kubectl("-n", "default", "get", "serviceaccount", "default", check=False).returncode == 0:
+                return
+        raise StackError(
+            f"the controller manager made no service account; log {self.folder}/kube-controller-manager.log"
+        )
+
+    def _play_nodes(self) -> None:
         program, stages = kwok()
         self._spawn(
             "kwok", str(program), f"--config={stages}", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true",
@@ -107,12 +122,6 @@ class Cluster:
         for name, zone in zip(NODES, ("a", "b", "c"), strict=True):
             self.apply(_node(name, zone))
         self.kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={READY_SECONDS}s")
-        for _ in poll_until(READY_SECONDS):
-            if self.kubectl("-n", "default", "get", "serviceaccount", "default", check=False).returncode == 0:
-                return
-        raise StackError(
-            f"the controller manager made no service account; log {self.folder}/kube-controller-manager.log"
-        )
 
     def _write_credentials(self) -> None:
         command = ["openssl", "genrsa", "-out", str(self.folder / "sa.key"), "2048"]

@@ -23,7 +23,10 @@ def seconds(value: float) -> str:
 
 
 class Prometheus(Component):
-    """targets: {job: ["127.0.0.1:port"]}. Threads: the one that made it."""
+    """targets: {job: ["127.0.0.1:port"]}; more: scrape_configs with static_configs, for what is not plain HTTP.
+
+    Threads: the one that made it.
+    """
 
     usual_ports = {"http": 9090}
 
@@ -35,12 +38,14 @@ class Prometheus(Component):
         *,
         scrape_s: float = 1,
         evaluation_s: float = 1,
+        more: Sequence[dict] = (),
     ) -> None:
         super().__init__("prometheus", home)
         self.targets = targets
         self.rules = rules
         self.scrape_s = scrape_s
         self.evaluation_s = evaluation_s
+        self.more = more
 
     @property
     def url(self) -> str:
@@ -52,7 +57,6 @@ class Prometheus(Component):
 
     def prepare(self) -> None:
         scrape = seconds(self.scrape_s)
-        jobs = [{"job_name": job, "static_configs": [{"targets": list(them)}]} for job, them in self.targets.items()]
         settings = {
             "global": {
                 "scrape_interval": scrape,
@@ -60,9 +64,13 @@ class Prometheus(Component):
                 "evaluation_interval": seconds(self.evaluation_s),
             },
             "rule_files": [str(path) for path in self.rules],
-            "scrape_configs": jobs,
+            "scrape_configs": self._jobs(),
         }
         self.config.write_text(yaml.safe_dump(settings))
+
+    def _jobs(self) -> list[dict]:
+        jobs = [{"job_name": job, "static_configs": [{"targets": list(them)}]} for job, them in self.targets.items()]
+        return [*jobs, *self.more]
 
     def command(self) -> list[str]:
         return [
@@ -86,7 +94,8 @@ class Prometheus(Component):
         self.targets = targets
         self.prepare()
         self._signal(signal.SIGHUP)
-        wanted = {address for addresses in targets.values() for address in addresses}
+        listed = [static for job in self._jobs() for static in job["static_configs"]]
+        wanted = {address for static in listed for address in static["targets"]}
         for _ in poll_until(RELOAD_SECONDS, 0.1):
             if {target["labels"]["instance"] for target in self.get("targets")["activeTargets"]} == wanted:
                 return

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,13 +26,18 @@ class Watch(Prometheus):
     """Runs from its making to stop()."""
 
     def __init__(
-        self, folder: Path, targets: dict[str, list[str]], rules: dict[str, str], scrape_s: float = SCRAPE_S
+        self,
+        folder: Path,
+        targets: dict[str, list[str]],
+        rules: dict[str, str],
+        scrape_s: float = SCRAPE_S,
+        more: Sequence[dict] = (),
     ) -> None:
-        """rules: {file name: text}."""
+        """rules: {file name: text}; more: further scrape_configs."""
         folder.mkdir(parents=True)
         for name, text in rules.items():
             (folder / name).write_text(text)
-        super().__init__(Home(folder), targets, [folder / name for name in rules], scrape_s=scrape_s)
+        super().__init__(Home(folder), targets, [folder / name for name in rules], scrape_s=scrape_s, more=more)
         self.start()
 
     def firing(self) -> dict[str, dict]:
@@ -47,5 +52,9 @@ class Watch(Prometheus):
         groups = self.get("rules")["groups"]
         return [f"{rule['name']}: {rule['lastError']}" for g in groups for rule in g["rules"] if rule.get("lastError")]
 
+    def samples(self, query: str) -> list[dict]:
+        """What a query comes to now."""
+        return self.get(f"query?query={quote(query)}")["result"]
+
     def has_samples(self, query: str) -> bool:
-        return bool(self.get(f"query?query={quote(query)}")["result"])
+        return bool(self.samples(query))

@@ -3,8 +3,9 @@
 
 SHORTER TIMES: every duration in `for`, in a range [...] and behind `offset` becomes duration / FACTOR, but no less than
 RANGE_MIN_S (FOR_MIN_S for `for`) and no more than LONGEST_S. The lower bound leaves a few samples in every range, the
-upper one lets the windows of days end soon after a fault. Thresholds, labels and everything else stay as they are;
-nothing of the order "longer or shorter" is turned round, though some that differed become equal.
+upper one lets the windows of days end soon after a fault. The days that predict_linear looks ahead are divided, too,
+without bounds. Thresholds, labels and everything else stay as they are; nothing of the order
+"longer or shorter" is turned round, though some that differed become equal.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LONGEST_S = 8
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"\d+[smhd]")
 _IN_EXPRESSION = re.compile(r"(\[|\boffset\s+)(\d+[smhd])")
+_AHEAD = re.compile(r"(\bpredict_linear\([^)]*, )(\d+) \* 86400\)")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _NO_METRIC = re.compile(
@@ -98,7 +100,8 @@ def with_shorter_times(text: str) -> str:
     content = yaml.safe_load(text)
     for group in content["groups"]:
         for rule in group["rules"]:
-            rule["expr"] = _IN_EXPRESSION.sub(lambda m: m[1] + _shorter(m[2], RANGE_MIN_S), str(rule["expr"]))
+            expr = _IN_EXPRESSION.sub(lambda m: m[1] + _shorter(m[2], RANGE_MIN_S), str(rule["expr"]))
+            rule["expr"] = _AHEAD.sub(lambda m: f"{m[1]}{int(m[2]) * SECONDS['d'] / FACTOR:g})", expr)
             if "for" in rule:
                 rule["for"] = _shorter(_DURATION.fullmatch(rule["for"])[0], FOR_MIN_S)
     return yaml.safe_dump(content, sort_keys=False, width=1000)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import foreign
-
 
 @dataclass
 class Row:
@@ -37,6 +35,4 @@ def lines() -> list[str]:
         cleared = "-" if row.cleared_s is None else f"{row.cleared_s:.0f} s"
         names = sorted(row.raised & row.must) + [f"({name})" for name in sorted(row.raised - row.must)]
         out.append(f"{row.fault:<{width}}{cleared:<15}{row.verdict:<8} {', '.join(names) or 'none'}")
-    out += ["", "by promtool only, on made-up series:"]
-    out += [f"  {name:<28}{why}" for name, why in sorted(foreign.ONLY_PROMTOOL.items())]
     return out

@@ -13,25 +13,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+from beside import ALWAYS, expect_quiet, raised_and_cleared, shorter_rules
 from foreign import OF_A_CLUSTER
 from prometheus import Watch
-from rulefiles import ALERTS, LONGEST_S, PROJECT, RECORDING, metrics_in, rules, with_shorter_times
+from rulefiles import ALERTS, PROJECT, metrics_in, rules
 from support.waiting import wait_for
-from table import TABLE, Row
 
 from stack.component import LOOPBACK, Home
 from stack.kafka import Kafka
 from stack.kafka_cluster import KafkaCluster
 from stack.kafka_metrics import PORT, export
-from stack.process import poll_until
 
 BROKERS = 3
 TOPICS = {"messages": 4}
 SCRAPE_S = 2  # a broker has some thousand metrics
-RAISED_S = 60
-CLEARED_S = 60
-# None of our programs runs here.
-ALWAYS = {"ProgramAbsent"}
 CHART = PROJECT / "helm/tweetmesh/templates/kafka.yaml"
 
 
@@ -59,9 +54,8 @@ def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
 
 @pytest.fixture
 def prometheus(cluster: KafkaCluster, tmp_path: Path) -> Iterator[Watch]:
-    texts = {file.name: with_shorter_times(file.read_text()) for file in (RECORDING, ALERTS)}
     targets = {"kafka": [f"{LOOPBACK}:{broker.ports[PORT]}" for broker in cluster.brokers]}
-    prometheus = Watch(tmp_path / "prometheus", targets, texts, SCRAPE_S)
+    prometheus = Watch(tmp_path / "prometheus", targets, shorter_rules(), SCRAPE_S)
     try:
         yield prometheus
     finally:
@@ -71,27 +65,7 @@ def prometheus(cluster: KafkaCluster, tmp_path: Path) -> Iterator[Watch]:
 def test_a_broker_that_is_away_is_told_by_what_strimzi_shows(cluster: KafkaCluster, prometheus: Watch) -> None:
     (metric,) = metrics_in(next(rule.expr for rule in rules(ALERTS) if rule.name == OF_A_CLUSTER))
     wait_for("every broker shows it", lambda: prometheus.has_samples(f"count({metric}) == {BROKERS}"))
-    seen: set[str] = set()
-    for _ in poll_until(LONGEST_S, 0.3):
-        _see(prometheus, seen)
-    assert seen == ALWAYS
-
-    row = Row("one of three brokers away", {OF_A_CLUSTER}, ALWAYS, seen)
-    TABLE.append(row)
-    cluster.brokers[0].kill()
-    wait_for("it fires", lambda: OF_A_CLUSTER in _see(prometheus, seen), RAISED_S, 0.3)
-    cluster.brokers[0].start()
-    for left in poll_until(CLEARED_S, 0.3):
-        if OF_A_CLUSTER not in _see(prometheus, seen):
-            row.cleared_s = CLEARED_S - left
-            break
-    assert row.cleared_s is not None, "it still fires"
-    assert seen == ALWAYS | {OF_A_CLUSTER}
-    assert not prometheus.rule_errors()
-
-
-def _see(prometheus: Watch, seen: set[str]) -> set[str]:
-    """What fires now, noted in `seen`, too."""
-    firing = set(prometheus.firing())
-    seen |= firing
-    return firing
+    wait_for("nothing of ours runs", lambda: set(prometheus.firing()) == ALWAYS)
+    expect_quiet(prometheus)
+    broker = cluster.brokers[0]
+    raised_and_cleared(prometheus, OF_A_CLUSTER, "one of three brokers away", broker.kill, broker.start)

@@ -370,10 +370,10 @@ PARTS = (
     ),
     Part(
         "rules",
-        "promtool on the Prometheus rules; then a real Prometheus: faults and the alerts they raise",
+        "promtool on the rules; then a real Prometheus: faults and the alerts they raise, two in a real kubelet",
         alert_rules,
         (SANITIZED,),
-        220,
+        280,
         Company.TIMED,
     ),
     Part(

@@ -137,6 +137,25 @@ static void *drain_run(void *arg)
 }
 
 /* Nobody listens any more: the server drains. */
+struct under_way {
+    struct producer *producer;
+    size_t count;
+};
+
+static bool is_under_way(void *arg)
+{
+    const struct under_way *wanted = arg;
+
+    return producer_len(wanted->producer) >= wanted->count;
+}
+
+void ingest_await_under_way(const struct ingest_fixture *fixture, size_t count)
+{
+    struct under_way wanted = {publisher_producer(fixture->publisher), count};
+
+    assert_true(wait_until(is_under_way, &wanted, INGEST_WAIT_MS));
+}
+
 static bool is_draining(void *fixture)
 {
     struct sockaddr_in address = {

@@ -45,6 +45,8 @@ struct mesh_buffer ingest_request(uint64_t sequence, size_t count, const char *p
 Tweetmesh__V1__PublishReply *ingest_reply(const struct mesh_buffer *buffer);
 /* A message of `count` good events. */
 void ingest_stream_send(struct client_call *call, uint64_t sequence, size_t count);
+/* Returns once Kafka has not yet answered for at least so many events. */
+void ingest_await_under_way(const struct ingest_fixture *fixture, size_t count);
 /* Lets the server drain, in a thread that the caller joins; returns once it does. */
 pthread_t ingest_drain_begin(struct ingest_fixture *fixture);
 /* How Publish answers this message; its status must have this text. */

@@ -88,8 +88,10 @@ static void test_a_client_in_step_has_its_reply_before_the_end(void **state)
     client_call_begin_windowed(&call, &fixture->client, ingest_stream_path, "1");
     ingest_stream_send(&call, 1, 1);
     expect_reply(&call, 1);
-    mock_kafka_slow(&fixture->mock, 500);
+    mock_kafka_slow(&fixture->mock, 1000);
     ingest_stream_send(&call, 2, 1);
+    ingest_await_under_way(fixture,
+                           1); /* a message that the server has not read yet has no reply */
     pthread_t drain = ingest_drain_begin(fixture);
     expect_reply(&call, 2);
     expect_end(&call, GRPC_STATUS_UNAVAILABLE);

@@ -34,11 +34,6 @@ static void test_a_bad_message_ends_the_stream_after_the_answers_under_way(void 
 
 enum { UNDER_WAY = 40 };
 
-static bool is_under_way(void *publisher)
-{
-    return producer_len(publisher_producer(publisher)) >= UNDER_WAY;
-}
-
 static bool is_stored(void *metric)
 {
     return mesh_metric_value(metric) == UNDER_WAY;
@@ -56,7 +51,7 @@ static void test_events_of_a_cancelled_call_are_stored_all_the_same(void **state
     for (uint64_t i = 0; i < CALL_REQUESTS_MAX; i++) {
         ingest_stream_send(&call, i, UNDER_WAY / CALL_REQUESTS_MAX);
     }
-    assert_true(wait_until(is_under_way, fixture->publisher, INGEST_WAIT_MS));
+    ingest_await_under_way(fixture, UNDER_WAY);
     client_cancel(&call);
     client_call_end(&call);
     assert_int_equal(call.status, GRPC_STATUS_CANCELLED);
@@ -102,7 +97,7 @@ static void test_draining_takes_what_comes_until_the_stream_ends(void **state)
     assert_true(client_receive(&call, &reply)); /* the server has the call */
     mock_kafka_slow(&fixture->mock, 1000);
     ingest_stream_send(&call, 1, UNDER_WAY);
-    assert_true(wait_until(is_under_way, fixture->publisher, INGEST_WAIT_MS));
+    ingest_await_under_way(fixture, UNDER_WAY);
     pthread_t drain = ingest_drain_begin(fixture);
     ingest_stream_send(&call, 2, 5);
     while (client_receive(&call, &reply)) {

@@ -39,6 +39,7 @@ struct connection_desk {
     struct mesh_metric *limit_head;
     struct mesh_metric *limit_body;
     struct mesh_metric *limit_request;
+    struct mesh_metric *limit_unread;
     pthread_mutex_t mutex; /* guards the list */
     LIST_HEAD(connection_list, connection) all;
     struct farewells farewells;

@@ -146,15 +146,16 @@ void https_session_gather(struct https_session *session)
     }
 }
 
-void https_session_release(struct https_session *session)
+bool https_session_release(struct https_session *session)
 {
     if (!session->gathers) {
-        return;
+        return false;
     }
     session->gathers = false;
     https_wire_hold(session->wire, true);
     (void)gnutls_record_uncork(session->gnutls, 0); /* else libmicrohttpd finds out by itself */
     https_wire_hold(session->wire, false);
+    return https_wire_holds(session->wire);
 }
 
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes)

@@ -43,8 +43,9 @@ struct https_session https_session_begin(struct https *https, struct MHD_Connect
  * without TLS. */
 #define HTTPS_GATHERED_BYTES_MAX 8192
 void https_session_gather(struct https_session *session);
-/* That answer is complete, or has failed. Accepts one that was not gathered. */
-void https_session_release(struct https_session *session);
+/* That answer is complete, or has failed. Accepts one that was not gathered. True: the socket has
+ * not taken all of it. */
+bool https_session_release(struct https_session *session);
 /* Writes what goes out at once, in the middle of a request; the rest is lost. */
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes);
 /* Bytes that were ever read from its socket, as the kernel counts them. The session has TLS. */

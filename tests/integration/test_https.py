@@ -230,3 +230,4 @@ def test_who_reads_late_gets_every_answer(https: Https) -> None:
         sender.join()
         wire.send([one_request()], 1_000_000)
         assert wire.answers(1) == [202]
+    assert https.api.metric("tweetmesh_limit_reached_total", limit="answer_unread") > 0

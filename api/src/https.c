@@ -165,7 +165,7 @@ void https_session_write(const struct https_session *session, struct mesh_bytes 
 
 uint64_t https_session_received(const struct https_session *session)
 {
-    return https_wire_received(session->wire);
+    return https_wire_pulled(session->wire);
 }
 
 void https_session_end(struct https_session *session)

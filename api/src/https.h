@@ -48,7 +48,8 @@ void https_session_gather(struct https_session *session);
 bool https_session_release(struct https_session *session);
 /* Writes what goes out at once, in the middle of a request; the rest is lost. */
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes);
-/* Bytes that were ever read from its socket, as the kernel counts them. The session has TLS. */
+/* Bytes that came and were ever looked at, records and all; what the kernel has counted beyond them
+ * is further records. The session has TLS. */
 uint64_t https_session_received(const struct https_session *session);
 /* When the connection is closed. Accepts one without TLS. */
 void https_session_end(struct https_session *session);

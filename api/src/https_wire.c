@@ -26,7 +26,7 @@ struct https_wire {
     LIST_ENTRY(https_wire) entry;
     struct mesh_buffer ahead; /* ciphertext that came with what was asked for */
     size_t ahead_taken;       /* of its bytes */
-    uint64_t received;        /* bytes, ever */
+    uint64_t pulled;          /* bytes, ever */
 };
 
 static _Thread_local LIST_HEAD(https_wires, https_wire) late;
@@ -64,9 +64,9 @@ bool https_wire_moved(void)
     return was;
 }
 
-uint64_t https_wire_received(const struct https_wire *wire)
+uint64_t https_wire_pulled(const struct https_wire *wire)
 {
-    return wire->received;
+    return wire->pulled;
 }
 
 static size_t take_ahead(struct https_wire *wire, void *out, size_t size)
@@ -75,6 +75,7 @@ static size_t take_ahead(struct https_wire *wire, void *out, size_t size)
     size_t taken = size < left ? size : left;
     memcpy(out, wire->ahead.data + wire->ahead_taken, taken);
     wire->ahead_taken += taken;
+    wire->pulled += taken;
     moved = true;
     if (taken < left) {
         return taken;
@@ -100,12 +101,12 @@ ssize_t https_wire_pull(void *arg, void *out, size_t size)
         return got;
     }
     moved = true;
-    wire->received += (uint64_t)got;
-    if ((size_t)got <= size) {
-        return got;
+    if ((size_t)got > size) {
+        mesh_buffer_add(&wire->ahead, mesh_bytes_of(scratch, (size_t)got - size));
+        got = (ssize_t)size;
     }
-    mesh_buffer_add(&wire->ahead, mesh_bytes_of(scratch, (size_t)got - size));
-    return (ssize_t)size;
+    wire->pulled += (uint64_t)got;
+    return got;
 }
 
 /* As sendmsg(). */

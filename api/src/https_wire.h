@@ -33,8 +33,8 @@ ssize_t https_wire_push(void *wire, const struct iovec *parts, int count);
 void https_wire_hold(struct https_wire *wire, bool holds);
 /* Whether there is such. */
 bool https_wire_holds(const struct https_wire *wire);
-/* Bytes that were ever read from the socket. */
-uint64_t https_wire_received(const struct https_wire *wire);
+/* Bytes that were ever pulled; what is read ahead is not. */
+uint64_t https_wire_pulled(const struct https_wire *wire);
 
 /* Whether a byte has moved on a wire of this thread since the last call. */
 bool https_wire_moved(void);

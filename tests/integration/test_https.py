@@ -6,9 +6,11 @@ Method: api with a certificate made here, the rest of the mesh as it is; clients
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -20,6 +22,7 @@ import pytest
 from support.events import encode, tweets
 from support.http import HttpsClient
 from support.tested import Tested
+from support.waiting import wait_for
 
 from stack.certificates import Authority
 
@@ -174,6 +177,10 @@ class CutByHand:
             while self._socket.recv(65536):
                 pass
 
+    def reset(self) -> None:
+        """Nothing that is on its way arrives any more."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def close(self) -> None:
         self._socket.close()
 
@@ -196,6 +203,15 @@ def test_a_second_head_that_comes_slowly_is_hung_up_on(https: Https) -> None:
         assert 0.9 * HEAD_S < time.monotonic() - began < IDLE_S / 2
         idle.send([request], 1_000_000)
         assert idle.answers(1) == [202]
+
+
+def test_a_second_head_whose_beginning_came_with_the_first_is_told_from_it(https: Https) -> None:
+    with closing(CutByHand(https)) as slow:
+        first, second = slow.seal([one_request()]), slow.seal([one_request()])
+        began = time.monotonic()
+        slow.send_sealed(first + second[:50], 1_000_000)
+        slow.await_end()
+        assert 0.9 * HEAD_S < time.monotonic() - began < IDLE_S / 2
 
 
 def test_records_may_come_in_any_pieces_and_many_at_once(https: Https) -> None:
@@ -231,3 +247,34 @@ def test_who_reads_late_gets_every_answer(https: Https) -> None:
         wire.send([one_request()], 1_000_000)
         assert wire.answers(1) == [202]
     assert https.api.metric("tweetmesh_limit_reached_total", limit="answer_unread") > 0
+
+
+def come_and_go(https: Https, chance: random.Random, until: float) -> None:
+    """Clients of any behaviour, one after the other."""
+    refused = b'{"text":1}'
+    requests = [one_request(), HEAD % len(refused) + refused, b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+    requests.append(requests[1].replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+    while time.monotonic() < until:
+        with closing(CutByHand(https)) as wire, suppress(ConnectionError, AssertionError):
+            count = chance.randrange(1, 60)
+            sealed = wire.seal(chance.choices(requests, k=count))
+            piece = chance.choice((100, 5000, 1_000_000))
+            if chance.random() < 0.5:
+                wire.send_sealed(sealed[: chance.randrange(len(sealed))], piece)
+            else:
+                wire.send_sealed(sealed, piece)
+                wire.answers(chance.randrange(count))
+            if chance.random() < 0.5:
+                wire.reset()
+
+
+def test_clients_may_come_and_go_in_the_middle_of_anything(https: Https) -> None:
+    until = time.monotonic() + 5
+    threads = [threading.Thread(target=come_and_go, args=(https, random.Random(seed), until)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(HttpsClient(https.port, https.context())) as client:
+        assert client.post("/input", tweets(1)).status == 202
+    wait_for("their connections are gone", lambda: https.api.metric("tweetmesh_http_connections") <= 1)

@@ -44,6 +44,7 @@ struct connection {
     enum phase phase;
     int64_t since_us;        /* of FIRST, HEAD, BODY, ANSWERING */
     int64_t request_us;      /* when the request's head was complete */
+    bool late;               /* as the last look found: nothing unread, and its time is over */
     uint64_t bytes;          /* of the requests so far: more is the next head */
     bool asks;               /* `bytes` must be asked of the kernel: counting went wrong */
     struct request *request; /* PHASE_WAITING; kept alive by the HTTP thread */
@@ -131,10 +132,19 @@ static bool is_late(int64_t since_us, int64_t limit_us, int64_t now_us)
     return now_us - since_us >= limit_us;
 }
 
+/* Whether the client is, and not we. What the last look found unread no more may have been read
+ * just before, and not have come as far as here; so two looks are needed. */
+static bool client_is_late(struct connection *connection, int64_t limit_us, int64_t now_us)
+{
+    bool was = connection->late;
+    connection->late = is_late(connection->since_us, limit_us, now_us) && !is_behind(connection);
+    return connection->late && was;
+}
+
 static void check_head(struct connection *connection, int64_t now_us)
 {
     struct connection_desk *desk = connection->desk;
-    if (!is_late(connection->since_us, desk->limits.head_us, now_us) || is_behind(connection)) {
+    if (!client_is_late(connection, desk->limits.head_us, now_us)) {
         return;
     }
     if (connection->phase == PHASE_FIRST && bytes_received(connection) == 0) {
@@ -151,6 +161,7 @@ static void check_idle(struct connection *connection, int64_t now_us)
     if (bytes_received(connection) != connection->bytes) {
         connection->phase = PHASE_HEAD;
         connection->since_us = now_us;
+        connection->late = false;
         /* Perhaps only an empty line between requests, which libmicrohttpd leaves out. */
         connection->asks = true;
     }
@@ -171,7 +182,7 @@ static void check(struct connection *connection, int64_t now_us)
         check_idle(connection, now_us);
         break;
     case PHASE_BODY:
-        if (is_late(connection->since_us, desk->limits.body_us, now_us) && !is_behind(connection)) {
+        if (client_is_late(connection, desk->limits.body_us, now_us)) {
             give_up(connection, desk->limit_body, "the body of the request took too long");
         }
         break;
@@ -280,6 +291,7 @@ static bool enter(struct connection *connection, enum phase phase)
         return false;
     }
     connection->phase = phase;
+    connection->late = false;
     return true;
 }
 

@@ -61,7 +61,6 @@ void connection_desk_init(struct connection_desk *desk)
     desk->limit_head = mesh_counter(name, "limit=\"head_time\"", help);
     desk->limit_body = mesh_counter(name, "limit=\"body_time\"", help);
     desk->limit_request = mesh_counter(name, "limit=\"request_time\"", help);
-    desk->limit_unread = mesh_counter(name, "limit=\"answer_unread\"", help);
 }
 
 void connection_desk_done(struct connection_desk *desk)
@@ -272,16 +271,9 @@ void connection_secure(struct connection *connection, struct https_session tls)
     pthread_mutex_unlock(&connection->mutex);
 }
 
-void connection_gather(struct connection *connection)
+void connection_gathers(struct connection *connection)
 {
     https_session_gather(&connection->tls);
-}
-
-void connection_release(struct connection *connection)
-{
-    if (https_session_release(&connection->tls)) {
-        mesh_metric_add(connection->desk->limit_unread, 1);
-    }
 }
 
 /* With the mutex held. Moves on unless we have given the connection up. */

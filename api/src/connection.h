@@ -39,7 +39,6 @@ struct connection_desk {
     struct mesh_metric *limit_head;
     struct mesh_metric *limit_body;
     struct mesh_metric *limit_request;
-    struct mesh_metric *limit_unread;
     pthread_mutex_t mutex; /* guards the list */
     LIST_HEAD(connection_list, connection) all;
     struct farewells farewells;
@@ -60,9 +59,8 @@ struct connection *connection_new(struct connection_desk *desk, int socket);
 /* It speaks TLS. Then the kernel's bytes are not those of requests, and a client that is late is
  * hung up on without a word, since only the HTTP thread may write. Takes the session over. */
 void connection_secure(struct connection *connection, struct https_session tls);
-/* See https_session_gather() and https_session_release(). */
-void connection_gather(struct connection *connection);
-void connection_release(struct connection *connection);
+/* An answer with a body is about to be written; see https_session_gather(). */
+void connection_gathers(struct connection *connection);
 /* A head is complete, now. False: it was given up as too slow; close it. Likewise below. */
 MESH_MUST_CHECK
 bool connection_head_done(struct connection *connection, int64_t now_us);

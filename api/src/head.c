@@ -7,7 +7,6 @@
 #include <strings.h>
 
 enum header {
-    CONNECTION,
     CONTENT_TYPE,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
@@ -23,7 +22,6 @@ static const struct {
     const char *text;
     size_t size; /* no two have the same */
 } names[] = {
-    [CONNECTION] = NAME(MHD_HTTP_HEADER_CONNECTION),
     [CONTENT_TYPE] = NAME(MHD_HTTP_HEADER_CONTENT_TYPE),
     [CONTENT_ENCODING] = NAME(MHD_HTTP_HEADER_CONTENT_ENCODING),
     [CONTENT_LENGTH] = NAME(MHD_HTTP_HEADER_CONTENT_LENGTH),
@@ -65,8 +63,6 @@ struct head head_read(struct MHD_Connection *mhd)
         .transfer_encoding = seen.first[TRANSFER_ENCODING],
         .idempotency_key = seen.first[IDEMPOTENCY_KEY],
         .traceparent = seen.first[TRACEPARENT],
-        .closes =
-            seen.first[CONNECTION] != NULL && strcasecmp(seen.first[CONNECTION], "keep-alive") != 0,
         .ambiguous = seen.count[CONTENT_LENGTH] + seen.count[TRANSFER_ENCODING] > 1 ||
                      seen.count[IDEMPOTENCY_KEY] > 1,
     };

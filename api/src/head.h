@@ -20,7 +20,6 @@ struct head {
     const char *transfer_encoding;
     const char *idempotency_key;
     const char *traceparent;
-    bool closes;    /* the client wants no further request, or perhaps not */
     bool ambiguous; /* answer with 400 and close */
 };
 

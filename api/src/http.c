@@ -58,7 +58,6 @@ struct exchange {
     bool chunked;      /* the body has bytes that are not counted */
     bool head_too_large;
     bool path_too_long;
-    bool keeps; /* over TLS: the connection is kept for further requests */
     bool ended; /* the body is complete */
     bool waits; /* for outcomes, or has waited */
     int status; /* of the answer; 0: none */
@@ -108,12 +107,12 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct answer *ans
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
     }
     if (atomic_load_explicit(&exchange->http->closing, memory_order_relaxed)) {
-        exchange->keeps = false;
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     exchange->status = answer->status;
-    if (exchange->keeps && answer->body.size <= HTTPS_GATHERED_BYTES_MAX) {
-        connection_gather(exchange->connection);
+    if (exchange->http->https != NULL && answer->body.size > 0 &&
+        strcmp(exchange->method, "HEAD") != 0) {
+        connection_gathers(exchange->connection);
     }
     enum MHD_Result result =
         MHD_queue_response(exchange->waiter.mhd, (unsigned)answer->status, response);
@@ -188,7 +187,7 @@ static struct exchange *exchange_new(struct lane *lane, struct MHD_Connection *m
 }
 
 static enum MHD_Result on_head(struct lane *lane, struct MHD_Connection *mhd, const char *path,
-                               const char *method, const char *version, void **slot)
+                               const char *method, void **slot)
 {
     int64_t now_us = mesh_clock_mono_us();
     if (!connection_head_done(
@@ -209,12 +208,10 @@ static enum MHD_Result on_head(struct lane *lane, struct MHD_Connection *mhd, co
         answer_problem(PROBLEM_AMBIGUOUS, NULL, &answer);
         return send_answer(exchange, &answer, NULL); /* libmicrohttpd then closes the connection */
     }
-    exchange->keeps = lane->http->https != NULL && !head.closes && strcmp(version, "HTTP/1.1") == 0;
     exchange->request = open_request(exchange, &head);
     if (!request_answers_early(exchange->request)) {
         return MHD_YES;
     }
-    exchange->keeps = false;
     connection_answers_early(exchange->connection);
     return answer_request(exchange);
 }
@@ -260,9 +257,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
                                   const char *method, const char *version, const char *data,
                                   size_t *data_size, void **slot)
 {
+    (void)version;
     struct exchange *exchange = *slot;
     if (exchange == NULL) {
-        return on_head(cls, mhd, path, method, version, slot);
+        return on_head(cls, mhd, path, method, slot);
     }
     if (*data_size > 0) {
         struct mesh_bytes piece = mesh_bytes_of(data, *data_size);
@@ -297,7 +295,6 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **slot,
         return;
     }
     *slot = NULL;
-    connection_release(exchange->connection);
     if (loop_leaves(exchange->loop, &exchange->waiter)) {
         connection_outlives(exchange->connection); /* what is on its way is counted all the same */
     } else {

@@ -107,6 +107,18 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *author
     return -1;
 }
 
+/* GnuTLS ends the reading of a new key by "again", which libmicrohttpd takes for an empty socket;
+ * but the request behind it may have been read, too, and nothing would wake us for it. */
+static int read_on(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                   const gnutls_datum_t *message)
+{
+    (void)session;
+    (void)type;
+    (void)when;
+    (void)message;
+    return incoming != 0 ? GNUTLS_E_INTERRUPTED : 0;
+}
+
 struct MHD_OptionItem *https_options(void)
 {
     static struct MHD_OptionItem options[] = {
@@ -131,31 +143,19 @@ struct https_session https_session_begin(struct https *https, struct MHD_Connect
     gnutls_transport_set_ptr(gnutls, wire);
     gnutls_transport_set_pull_function(gnutls, https_wire_pull);
     gnutls_transport_set_vec_push_function(gnutls, https_wire_push);
+    gnutls_handshake_set_hook_function(gnutls, GNUTLS_HANDSHAKE_KEY_UPDATE, GNUTLS_HOOK_POST,
+                                       read_on);
     /* Neither fails but for want of memory; then the handshake does. */
     (void)gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials->gnutls);
     (void)gnutls_session_ticket_enable_server(gnutls, &credentials->ticket_key);
     return (struct https_session){.gnutls = gnutls, .wire = wire, .credentials = credentials};
 }
 
-void https_session_gather(struct https_session *session)
+void https_session_gather(const struct https_session *session)
 {
-    /* While something is held nothing more may be, so that libmicrohttpd stops reading. */
-    if (session->wire != NULL && !https_wire_holds(session->wire)) {
-        session->gathers = true;
-        gnutls_record_cork(session->gnutls);
+    if (session->wire != NULL) {
+        https_wire_gather(session->wire);
     }
-}
-
-bool https_session_release(struct https_session *session)
-{
-    if (!session->gathers) {
-        return false;
-    }
-    session->gathers = false;
-    https_wire_hold(session->wire, true);
-    (void)gnutls_record_uncork(session->gnutls, 0); /* else libmicrohttpd finds out by itself */
-    https_wire_hold(session->wire, false);
-    return https_wire_holds(session->wire);
 }
 
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes)

@@ -25,7 +25,6 @@ struct https_session {
     struct gnutls_session_int *gnutls; /* libmicrohttpd's */
     struct https_wire *wire;
     struct https_credentials *credentials;
-    bool gathers; /* between https_session_gather() and https_session_release() */
 };
 
 /* `files` is kept. The caller owns the result. NULL on failure, with *err filled in. */
@@ -37,15 +36,9 @@ bool https_renew(void *https, struct mesh_error *err);
 struct MHD_OptionItem *https_options(void);
 /* Before the first byte of a connection. */
 struct https_session https_session_begin(struct https *https, struct MHD_Connection *mhd);
-/* An answer of at most so many bytes follows, whose head and body libmicrohttpd writes one after
- * the other: they become one record, written by https_session_release(). The connection must be
- * kept after it, since what the socket does not take at once is written later. Accepts a session
- * without TLS. */
-#define HTTPS_GATHERED_BYTES_MAX 8192
-void https_session_gather(struct https_session *session);
-/* That answer is complete, or has failed. Accepts one that was not gathered. True: the socket has
- * not taken all of it. */
-bool https_session_release(struct https_session *session);
+/* An answer with a body follows: libmicrohttpd writes its head alone, which then waits for the
+ * first record of the body, so that both go out at once. Accepts a session without TLS. */
+void https_session_gather(const struct https_session *session);
 /* Writes what goes out at once, in the middle of a request; the rest is lost. */
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes);
 /* Bytes that came and were ever looked at, records and all; what the kernel has counted beyond them

@@ -5,14 +5,11 @@
 #include "mesh/bytes.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
-#define PARTS_MAX 8 /* written at once; GnuTLS comes again with the rest */
+#define PARTS_MAX 7 /* of what GnuTLS writes at once; it comes again with the rest */
 
 /* Received at once, whatever GnuTLS asks for: a record's head first, then its body. */
 #define AHEAD_BYTES 16384
@@ -20,16 +17,13 @@
 
 struct https_wire {
     int socket;
-    bool holds;              /* what it is given and the socket does not take */
-    bool uncorked;           /* the socket */
-    struct mesh_buffer held; /* ciphertext; if any, the wire is in `late` */
-    LIST_ENTRY(https_wire) entry;
+    bool gathers;             /* the next record waits for the one after it */
+    struct mesh_buffer held;  /* ciphertext to be written */
     struct mesh_buffer ahead; /* ciphertext that came with what was asked for */
     size_t ahead_taken;       /* of its bytes */
     uint64_t pulled;          /* bytes, ever */
 };
 
-static _Thread_local LIST_HEAD(https_wires, https_wire) late;
 static _Thread_local bool moved;
 
 struct https_wire *https_wire_new(int socket)
@@ -39,20 +33,12 @@ struct https_wire *https_wire_new(int socket)
     return wire;
 }
 
-static void held_drop(struct https_wire *wire)
-{
-    if (wire->held.size > 0) {
-        LIST_REMOVE(wire, entry);
-        mesh_buffer_done(&wire->held);
-    }
-}
-
 void https_wire_free(struct https_wire *wire)
 {
     if (wire == NULL) {
         return;
     }
-    held_drop(wire);
+    mesh_buffer_done(&wire->held);
     mesh_buffer_done(&wire->ahead);
     free(wire);
 }
@@ -109,100 +95,46 @@ ssize_t https_wire_pull(void *arg, void *out, size_t size)
     return got;
 }
 
-/* As sendmsg(). */
-static ssize_t wire_send(struct https_wire *wire, struct iovec *parts, size_t count)
+void https_wire_gather(struct https_wire *wire)
 {
-    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-    ssize_t sent = sendmsg(wire->socket, &message, MSG_NOSIGNAL);
-    moved = moved || sent > 0;
-    return sent;
+    wire->gathers = true;
 }
 
-/* False: errno is EAGAIN, or the connection is broken. */
-static bool held_send(struct https_wire *wire)
+static ssize_t hold(struct https_wire *wire, const struct iovec *parts, int count)
 {
-    struct iovec rest = {wire->held.data, wire->held.size};
-    ssize_t sent = wire_send(wire, &rest, 1);
-    if (sent < 0) {
-        return false;
-    }
-    if ((size_t)sent == wire->held.size) {
-        held_drop(wire);
-        return true;
-    }
-    wire->held.size -= (size_t)sent;
-    memmove(wire->held.data, wire->held.data + sent, wire->held.size);
-    errno = EAGAIN;
-    return false;
-}
-
-/* Takes what comes after the first `sent` bytes of the parts. Returns the size of all. */
-static ssize_t hold(struct https_wire *wire, const struct iovec *parts, int count, size_t sent)
-{
-    size_t size = 0;
+    wire->gathers = false;
     for (int i = 0; i < count; i++) {
-        size_t skip = sent < parts[i].iov_len ? sent : parts[i].iov_len;
-        if (skip < parts[i].iov_len) {
-            mesh_buffer_add(&wire->held, mesh_bytes_of((const char *)parts[i].iov_base + skip,
-                                                       parts[i].iov_len - skip));
-        }
-        sent -= skip;
-        size += parts[i].iov_len;
+        mesh_buffer_add(&wire->held, mesh_bytes_of(parts[i].iov_base, parts[i].iov_len));
     }
-    if (wire->held.size > 0) {
-        LIST_INSERT_HEAD(&late, wire, entry);
-    }
-    return (ssize_t)size;
+    return (ssize_t)wire->held.size;
 }
 
+/* What is held goes first; until all of it has gone, nothing of the parts has. */
 ssize_t https_wire_push(void *arg, const struct iovec *parts, int count)
 {
     struct https_wire *wire = arg;
-    struct iovec all[PARTS_MAX];
-    if (wire->held.size > 0 && !held_send(wire)) {
-        return -1;
+    struct iovec all[PARTS_MAX + 1] = {{wire->held.data, wire->held.size}};
+    if (wire->gathers && wire->held.size == 0) {
+        return hold(wire, parts, count);
     }
-    size_t taken = count < PARTS_MAX ? (size_t)count : PARTS_MAX;
-    memcpy(all, parts, taken * sizeof(all[0]));
-    ssize_t sent = wire_send(wire, all, taken);
-    if (!wire->holds || (sent < 0 && errno != EAGAIN)) {
+    count = count < PARTS_MAX ? count : PARTS_MAX;
+    memcpy(all + 1, parts, (size_t)count * sizeof(all[0]));
+    const size_t skip = wire->held.size == 0 ? 1 : 0;
+    const struct msghdr message = {.msg_iov = all + skip, .msg_iovlen = (size_t)count + 1 - skip};
+    ssize_t sent = sendmsg(wire->socket, &message, MSG_NOSIGNAL);
+    if (sent < 0) {
         return sent;
     }
-    return hold(wire, parts, count, sent < 0 ? 0 : (size_t)sent);
-}
-
-void https_wire_hold(struct https_wire *wire, bool holds)
-{
-    wire->holds = holds;
-    /* libmicrohttpd corks the socket before its first answer, and pushes each by setting
-     * TCP_NODELAY; but what is held until the answer is complete is written after that. */
-    if (!wire->uncorked) {
-        const int off = 0;
-        (void)setsockopt(wire->socket, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
-        wire->uncorked = true;
+    moved = moved || sent > 0;
+    size_t held = wire->held.size;
+    if ((size_t)sent > held) {
+        wire->held.size = 0;
+        return sent - (ssize_t)held;
     }
-}
-
-bool https_wire_holds(const struct https_wire *wire)
-{
-    return wire->held.size > 0;
-}
-
-bool https_wire_retry(void)
-{
-    struct https_wire *next = NULL;
-    for (struct https_wire *wire = LIST_FIRST(&late); wire != NULL; wire = next) {
-        next = LIST_NEXT(wire, entry);
-        if (!held_send(wire) && errno != EAGAIN) {
-            held_drop(wire); /* libmicrohttpd finds out by itself */
-        }
+    if (held > 0) {
+        memmove(wire->held.data, wire->held.data + sent, held - (size_t)sent);
+        wire->held.size = held - (size_t)sent;
     }
-    return !LIST_EMPTY(&late);
-}
-
-void https_wire_thread_end(void)
-{
-    while (!LIST_EMPTY(&late)) {
-        held_drop(LIST_FIRST(&late));
-    }
+    errno = EAGAIN;
+    return -1;
 }

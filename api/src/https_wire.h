@@ -2,12 +2,11 @@
 /*
  * https_wire: between GnuTLS and a socket that does not block.
  *
- * It reads ahead, so that a record takes one system call and not two, and can hold what the socket
- * does not take. And it knows whether a byte has moved: libmicrohttpd wants to be called again at
+ * It reads ahead, so that a record takes one system call and not two, and can write two records in
+ * one. And it knows whether a byte has moved: libmicrohttpd wants to be called again at
  * once while a handshake waits for its client; without this its thread would spin.
  *
- * Threads: a wire belongs to one thread; https_wire_free() may be called by another once that has
- * called https_wire_thread_end().
+ * Threads: a wire belongs to one thread.
  */
 #ifndef API_HTTPS_WIRE_H
 #define API_HTTPS_WIRE_H
@@ -28,19 +27,12 @@ void https_wire_free(struct https_wire *wire);
 /* For gnutls_transport_set_pull_function() and gnutls_transport_set_vec_push_function(). */
 ssize_t https_wire_pull(void *wire, void *out, size_t size);
 ssize_t https_wire_push(void *wire, const struct iovec *parts, int count);
-/* From now on all that is pushed is taken, or no more. What the socket does not take is written
- * later, before what is pushed then. */
-void https_wire_hold(struct https_wire *wire, bool holds);
-/* Whether there is such. */
-bool https_wire_holds(const struct https_wire *wire);
+/* What is pushed next waits for what is pushed after it, which must follow; both go out at once. */
+void https_wire_gather(struct https_wire *wire);
 /* Bytes that were ever pulled; what is read ahead is not. */
 uint64_t https_wire_pulled(const struct https_wire *wire);
 
 /* Whether a byte has moved on a wire of this thread since the last call. */
 bool https_wire_moved(void);
-/* Tries again to write what wires of this thread hold. True: some is left; call again soon. */
-bool https_wire_retry(void);
-/* At the end of a thread that had wires; what they hold is lost. */
-void https_wire_thread_end(void);
 
 #endif

@@ -163,16 +163,12 @@ static bool fall_asleep(struct loop *loop)
 static int wait_ms(struct loop *loop)
 {
     bool busy = (loop->options.tls && https_wire_moved()) || loop->busy;
-    bool late = loop->options.tls && https_wire_retry();
     if (loop->line_length > 0) {
         return busy ? 0 : LINE_WAIT_MS;
     }
     int64_t ms = MHD_get_timeout64s(loop->daemon);
     if (ms == 0 && loop->options.tls && !busy) {
         return LINE_WAIT_MS; /* a handshake waits; what comes for it wakes us */
-    }
-    if (late && (ms < 0 || ms > LINE_WAIT_MS)) {
-        return LINE_WAIT_MS;
     }
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
@@ -189,7 +185,6 @@ static void *run(void *arg)
             (void)epoll_wait(loop->poll, events, 2, ms);
         }
     }
-    https_wire_thread_end();
     return NULL;
 }
 

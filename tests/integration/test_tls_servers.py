@@ -25,6 +25,7 @@ from support.waiting import wait_for
 from stack import secure_kafka
 from stack.certificates import Authority
 from stack.kafka import create_topics
+from stack.kafka_log import compression_types
 from stack.mesh import stream_topics
 
 EXPIRY = "tweetmesh_certificate_expiry_timestamp_seconds"
@@ -145,6 +146,10 @@ def test_a_load_over_everything_encrypted_is_counted_and_archived(
         wait_for("hints go over wss", lambda: mesh.tested["api"].metric("tweetmesh_hints_total") == 200)
         for name, use in (("api", "https"), ("api", "grpc"), ("grpc-server", "grpc"), ("ws-redis", "https")):
             assert mesh.tested[name].metric(EXPIRY, use=use) > 1_700_000_000, (name, use)
+        lists = mesh.caller()
+        assert lists.post("/input", tweets(100)).status == 202  # one alone would not become smaller
+        lists.close()
+        assert "lz4" in compression_types(secure.kafka, mesh.tested.stream.topic), "KAFKA_COMPRESSION is auto"
     finally:
         mesh.tested.close()
 

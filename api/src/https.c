@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "https.h"
 
+#include "https_record.h"
 #include "https_wire.h"
 #include "mesh/alloc.h"
 
@@ -148,19 +149,22 @@ struct https_session https_session_begin(struct https *https, struct MHD_Connect
     /* Neither fails but for want of memory; then the handshake does. */
     (void)gnutls_credentials_set(gnutls, GNUTLS_CRD_CERTIFICATE, credentials->gnutls);
     (void)gnutls_session_ticket_enable_server(gnutls, &credentials->ticket_key);
-    return (struct https_session){.gnutls = gnutls, .wire = wire, .credentials = credentials};
+    return (struct https_session){.gnutls = gnutls,
+                                  .wire = wire,
+                                  .record = https_record_new(gnutls),
+                                  .credentials = credentials};
 }
 
 void https_session_gather(const struct https_session *session)
 {
-    if (session->wire != NULL) {
-        https_wire_gather(session->wire);
+    if (session->record != NULL) {
+        https_record_gather(session->record);
     }
 }
 
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes)
 {
-    (void)gnutls_record_send(session->gnutls, bytes.data, bytes.size);
+    (void)gnutls_record_send2(session->gnutls, bytes.data, bytes.size, 0, 0); /* never held */
 }
 
 uint64_t https_session_received(const struct https_session *session)
@@ -172,6 +176,7 @@ void https_session_end(struct https_session *session)
 {
     credentials_unref(session->credentials);
     https_wire_free(session->wire);
+    https_record_free(session->record);
     *session = (struct https_session){0};
 }
 

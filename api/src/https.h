@@ -24,6 +24,7 @@ struct https;
 struct https_session {
     struct gnutls_session_int *gnutls; /* libmicrohttpd's */
     struct https_wire *wire;
+    struct https_record *record;
     struct https_credentials *credentials;
 };
 
@@ -36,8 +37,8 @@ bool https_renew(void *https, struct mesh_error *err);
 struct MHD_OptionItem *https_options(void);
 /* Before the first byte of a connection. */
 struct https_session https_session_begin(struct https *https, struct MHD_Connection *mhd);
-/* An answer with a body follows: libmicrohttpd writes its head alone, which then waits for the
- * first record of the body, so that both go out at once. Accepts a session without TLS. */
+/* An answer with a body follows: both go out as one record, see https_record.h. Accepts a session
+ * without TLS. */
 void https_session_gather(const struct https_session *session);
 /* Writes what goes out at once, in the middle of a request; the rest is lost. */
 void https_session_write(const struct https_session *session, struct mesh_bytes bytes);

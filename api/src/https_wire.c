@@ -9,16 +9,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PARTS_MAX 7 /* of what GnuTLS writes at once; it comes again with the rest */
-
 /* Received at once, whatever GnuTLS asks for: a record's head first, then its body. */
 #define AHEAD_BYTES 16384
 #define AHEAD_BYTES_KEPT 2048 /* of memory, by a wire on which nothing lies here */
 
 struct https_wire {
     int socket;
-    bool gathers;             /* the next record waits for the one after it */
-    struct mesh_buffer held;  /* ciphertext to be written */
     struct mesh_buffer ahead; /* ciphertext that came with what was asked for */
     size_t ahead_taken;       /* of its bytes */
     uint64_t pulled;          /* bytes, ever */
@@ -38,7 +34,6 @@ void https_wire_free(struct https_wire *wire)
     if (wire == NULL) {
         return;
     }
-    mesh_buffer_done(&wire->held);
     mesh_buffer_done(&wire->ahead);
     free(wire);
 }
@@ -95,46 +90,11 @@ ssize_t https_wire_pull(void *arg, void *out, size_t size)
     return got;
 }
 
-void https_wire_gather(struct https_wire *wire)
-{
-    wire->gathers = true;
-}
-
-static ssize_t hold(struct https_wire *wire, const struct iovec *parts, int count)
-{
-    wire->gathers = false;
-    for (int i = 0; i < count; i++) {
-        mesh_buffer_add(&wire->held, mesh_bytes_of(parts[i].iov_base, parts[i].iov_len));
-    }
-    return (ssize_t)wire->held.size;
-}
-
-/* What is held goes first; until all of it has gone, nothing of the parts has. */
 ssize_t https_wire_push(void *arg, const struct iovec *parts, int count)
 {
-    struct https_wire *wire = arg;
-    struct iovec all[PARTS_MAX + 1] = {{wire->held.data, wire->held.size}};
-    if (wire->gathers && wire->held.size == 0) {
-        return hold(wire, parts, count);
-    }
-    count = count < PARTS_MAX ? count : PARTS_MAX;
-    memcpy(all + 1, parts, (size_t)count * sizeof(all[0]));
-    const size_t skip = wire->held.size == 0 ? 1 : 0;
-    const struct msghdr message = {.msg_iov = all + skip, .msg_iovlen = (size_t)count + 1 - skip};
+    const struct https_wire *wire = arg;
+    const struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
     ssize_t sent = sendmsg(wire->socket, &message, MSG_NOSIGNAL);
-    if (sent < 0) {
-        return sent;
-    }
     moved = moved || sent > 0;
-    size_t held = wire->held.size;
-    if ((size_t)sent > held) {
-        wire->held.size = 0;
-        return sent - (ssize_t)held;
-    }
-    if (held > 0) {
-        memmove(wire->held.data, wire->held.data + sent, held - (size_t)sent);
-        wire->held.size = held - (size_t)sent;
-    }
-    errno = EAGAIN;
-    return -1;
+    return sent;
 }

@@ -2,9 +2,9 @@
 /*
  * https_wire: between GnuTLS and a socket that does not block.
  *
- * It reads ahead, so that a record takes one system call and not two, and can write two records in
- * one. And it knows whether a byte has moved: libmicrohttpd wants to be called again at
- * once while a handshake waits for its client; without this its thread would spin.
+ * It reads ahead, so that a record takes one system call and not two. And it knows whether a byte
+ * has moved: libmicrohttpd wants to be called again at once while a handshake waits for its client;
+ * without this its thread would spin.
  *
  * Threads: a wire belongs to one thread.
  */
@@ -27,8 +27,6 @@ void https_wire_free(struct https_wire *wire);
 /* For gnutls_transport_set_pull_function() and gnutls_transport_set_vec_push_function(). */
 ssize_t https_wire_pull(void *wire, void *out, size_t size);
 ssize_t https_wire_push(void *wire, const struct iovec *parts, int count);
-/* What is pushed next waits for what is pushed after it, which must follow; both go out at once. */
-void https_wire_gather(struct https_wire *wire);
 /* Bytes that were ever pulled; what is read ahead is not. */
 uint64_t https_wire_pulled(const struct https_wire *wire);
 

@@ -29,6 +29,7 @@ from stack.certificates import Authority
 
 HEAD = b"POST /input HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 HEAD_S, IDLE_S = 2, 60
+RECORD_BYTES = 16384  # of plain text, at most
 
 
 class Https:
@@ -47,8 +48,11 @@ class Https:
         self.api = make_mesh(settings={"api": settings})["api"]
         self.port = self.api.ports["http"]
 
-    def context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.ca)
+    def context(self, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca)
+        if version is not None:
+            context.minimum_version = context.maximum_version = version
+        return context
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +114,20 @@ def test_https_refuses_what_http_refuses(https: Https) -> None:
 class CutByHand:
     """A TLS connection to api whose ciphertext is sent in whatever pieces the test wants."""
 
-    def __init__(self, https: Https, receive_bytes: int = 0) -> None:
+    def __init__(self, https: Https, receive_bytes: int = 0, version: ssl.TLSVersion | None = None) -> None:
         """receive_bytes: of the socket's buffer; 0: the kernel's."""
         self._socket = socket.socket()
         self._socket.settimeout(30)
         if receive_bytes:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # api's then stays small, too
         self._socket.connect(("127.0.0.1", https.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._text = b""  # received, not taken
+        self._sealed = bytearray()  # received after the handshake, since records() was called
+        self._text_bytes = 0  # of these
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = https.context().wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self._tls = https.context(version).wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
         while self._wants(self._tls.do_handshake) is None:
             self._socket.sendall(self._outgoing.read())
             self._incoming.write(self._socket.recv(65536))
@@ -153,10 +160,25 @@ class CutByHand:
         return [self._answer() for _ in range(count)]
 
     def _answer(self) -> int:
-        head = self._take(lambda: self._text.find(b"\r\n\r\n") + 4, 4)
-        length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+        status, length = self.head()
         self._take(lambda: length, 1)
-        return int(head[9:12])
+        return status
+
+    def head(self) -> tuple[int, int]:
+        """The next answer's status, and how long it says its body is."""
+        head = self._take(lambda: self._text.find(b"\r\n\r\n") + 4, 4)
+        return int(head[9:12]), int(re.search(rb"content-length: (\d+)", head.lower())[1])
+
+    def records(self) -> tuple[int, int]:
+        """How many records have come since the last call, and how many bytes of plain text in them."""
+        count, at = 0, 0
+        while at < len(self._sealed):
+            at += 5 + int.from_bytes(self._sealed[at + 3 : at + 5])
+            count += 1
+        assert at == len(self._sealed), "a record is cut off"
+        text_bytes, self._text_bytes = self._text_bytes, 0
+        self._sealed.clear()
+        return count, text_bytes
 
     def _take(self, size: Callable[[], int], least: int) -> bytes:
         """The next bytes of plain text, when size() is at least this, and there are as many."""
@@ -164,9 +186,11 @@ class CutByHand:
             if (part := self._wants(lambda: self._tls.read(65536))) is not None:
                 assert isinstance(part, bytes)
                 self._text += part
+                self._text_bytes += len(part)
                 continue
             received = self._socket.recv(65536)
             assert received, f"closed after {self._text!r}"
+            self._sealed += received
             self._incoming.write(received)
         end = size()
         taken, self._text = self._text[:end], self._text[end:]
@@ -177,6 +201,9 @@ class CutByHand:
         with suppress(ConnectionError):
             while self._socket.recv(65536):
                 pass
+
+    def half_close(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Nothing that is on its way arrives any more."""
@@ -189,6 +216,48 @@ class CutByHand:
 def one_request() -> bytes:
     body = encode(tweets(1))
     return HEAD % len(body) + body
+
+
+def many_in_one_request() -> bytes:
+    """What is answered at more length than a record holds."""
+    body = encode(tweets(1000))
+    return HEAD % len(body) + body
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name)
+def test_an_answer_is_one_record_or_as_many_as_it_fills(https: Https, version: ssl.TLSVersion) -> None:
+    with closing(CutByHand(https, version=version)) as wire:
+        wire.send([one_request()], 1_000_000)
+        assert wire.answers(1) == [202]
+        wire.records()  # tickets for the next session come before the first answer
+        for request, least, most in ((one_request(), 1, 1000), (many_in_one_request(), 20_000, 1_000_000)):
+            for _ in range(3):
+                wire.send([request], 1_000_000)
+                assert wire.answers(1) == [202]
+                count, text_bytes = wire.records()
+                assert least < text_bytes < most
+                assert count == -(-text_bytes // RECORD_BYTES), f"{text_bytes} bytes came in {count} records"
+
+
+def test_a_head_alone_does_not_wait_for_a_body(https: Https) -> None:
+    with closing(CutByHand(https)) as wire:
+        for path, status in ((b"/openapi.json", 200), (b"/nothing", 404)):
+            wire.send([b"HEAD %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path], 1_000_000)
+            told, length = wire.head()
+            assert told == status and length > 0
+        wire.send([one_request()], 1_000_000)
+        assert wire.answers(1) == [202]
+
+
+def test_who_closes_his_half_after_a_request_gets_the_whole_answer(https: Https) -> None:
+    for request in (one_request(), many_in_one_request()):
+        for receive_bytes in (0, 4096):
+            with closing(CutByHand(https, receive_bytes)) as wire:
+                wire.send([request], 1_000_000)
+                wire.half_close()
+                time.sleep(0.2)  # the answer is there, or as much of it as there is room for
+                assert wire.answers(1) == [202]
+                wire.await_end()
 
 
 def test_a_second_head_that_comes_slowly_is_hung_up_on(https: Https) -> None:

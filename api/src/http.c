@@ -308,6 +308,12 @@ static void on_left(struct loop_waiter *waiter)
     exchange_done((struct exchange *)((char *)waiter - offsetof(struct exchange, waiter)));
 }
 
+static int64_t on_round(void *arg)
+{
+    const struct lane *lane = arg;
+    return request_desk_flush(lane->http->requests);
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -351,6 +357,7 @@ static bool lanes_start(struct http *http, const struct http_options *options, s
                                                      .on_completed = on_completed,
                                                      .on_connection = on_connection,
                                                      .on_left = on_left,
+                                                     .on_round = on_round,
                                                      .arg = lane},
                               err);
         if (lane->loop == NULL) {

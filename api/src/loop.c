@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* libmicrohttpd's memory for one connection. What does not fit it refuses itself, as HTML; so heads
@@ -173,16 +174,27 @@ static int wait_ms(struct loop *loop)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+static void sleep_for(const struct loop *loop, int ms, int64_t us)
+{
+    struct epoll_event events[2];
+    if (us < 0) {
+        (void)epoll_wait(loop->poll, events, 2, ms);
+        return;
+    }
+    const struct timespec until = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    (void)epoll_pwait2(loop->poll, events, 2, &until, NULL);
+}
+
 static void *run(void *arg)
 {
     struct loop *loop = arg;
     while (take_orders(loop)) {
         loop->busy = false;
         (void)MHD_run(loop->daemon);
+        int64_t us = loop->options.on_round(loop->options.arg);
         int ms = wait_ms(loop);
         if (ms != 0 && fall_asleep(loop)) {
-            struct epoll_event events[2];
-            (void)epoll_wait(loop->poll, events, 2, ms);
+            sleep_for(loop, ms, us);
         }
     }
     return NULL;

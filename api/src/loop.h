@@ -43,9 +43,12 @@ struct loop_options {
     MHD_AccessHandlerCallback on_request;
     MHD_RequestCompletedCallback on_completed;
     MHD_NotifyConnectionCallback on_connection;
-    void *arg; /* of all three */
+    void *arg; /* of these three */
     /* A waiter was woken whose connection had been closed before. */
     void (*on_left)(struct loop_waiter *waiter);
+    /* After each round, with `arg`: within how many microseconds the next has to begin; -1: when
+     * something comes. */
+    int64_t (*on_round)(void *arg);
 };
 
 /* The caller owns the result. NULL on failure, with *err filled in. */

@@ -51,6 +51,8 @@ void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us)
     }
     assert(job->open > 0);
     outbox->waiting_count += job->open;
+    outbox->waiting_jobs++;
+    gather_arrived(&outbox->gather, now_us);
     TAILQ_INSERT_TAIL(&outbox->waiting, job, entry);
 }
 
@@ -96,11 +98,18 @@ static void fill(struct publish_job *job, struct room *room)
     job->next_event = at;
 }
 
-static struct outbox_message *take_waiting(struct outbox *outbox)
+static void waiting_remove(struct outbox *outbox, struct publish_job *job)
+{
+    TAILQ_REMOVE(&outbox->waiting, job, entry);
+    outbox->waiting_jobs--;
+}
+
+static struct outbox_message *take_waiting(struct outbox *outbox, int64_t now_us)
 {
     struct room room = {.events = MESH_EVENT_COUNT_MAX, .bytes = OUTBOX_MESSAGE_BYTES_MAX};
     size_t count = 0;
-    struct publish_job *job;
+    struct publish_job *job = TAILQ_FIRST(&outbox->waiting);
+    const int64_t first_us = job == NULL ? 0 : job->submitted_us;
     while ((job = TAILQ_FIRST(&outbox->waiting)) != NULL &&
            count < MESH_COUNT_OF(outbox->scratch)) {
         size_t first = job->next_event;
@@ -115,7 +124,7 @@ static struct outbox_message *take_waiting(struct outbox *outbox)
         if (job->next_event < job->events->count) {
             break;
         }
-        TAILQ_REMOVE(&outbox->waiting, job, entry);
+        waiting_remove(outbox, job);
     }
     if (count == 0) {
         return NULL;
@@ -123,6 +132,7 @@ static struct outbox_message *take_waiting(struct outbox *outbox)
     struct outbox_message *message = message_new(outbox->scratch, count);
     message->event_count = MESH_EVENT_COUNT_MAX - room.events;
     outbox->waiting_count -= message->event_count;
+    message->gathered_us = gather_left(&outbox->gather, count, first_us, now_us);
     return message;
 }
 
@@ -168,6 +178,15 @@ static size_t hopeful(const struct outbox *outbox, size_t enough)
     return count;
 }
 
+int64_t outbox_due_us(const struct outbox *outbox)
+{
+    if (outbox->in_flight_count > 0 || outbox->waiting_jobs == 0 ||
+        outbox->waiting_count >= MESH_EVENT_COUNT_MAX) {
+        return 0;
+    }
+    return gather_until_us(&outbox->gather, outbox->waiting_jobs);
+}
+
 /* Whether what waits should grow first. A message costs about as much as four events, here and in
  * grpc-server, and small ones make small batches for Kafka. As long as replies come, more messages
  * would only move the queue to grpc-server, which needs memory for it, too. */
@@ -176,7 +195,7 @@ static bool gathers(const struct outbox *outbox, int64_t now_us)
     bool full = outbox->waiting_count >= MESH_EVENT_COUNT_MAX;
     size_t enough = full ? OUTBOX_FULL_MAX : OUTBOX_HOPEFUL_MAX;
     if (hopeful(outbox, enough) < enough) {
-        return false;
+        return outbox_due_us(outbox) > now_us;
     }
     const struct outbox_message *last = TAILQ_LAST(&outbox->in_flight, outbox_messages);
     int64_t sign_us = last->sent_us > outbox->replied_us ? last->sent_us : outbox->replied_us;
@@ -190,7 +209,7 @@ struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us)
     }
     struct outbox_message *message = take_resend(outbox);
     if (message == NULL && !gathers(outbox, now_us)) {
-        message = take_waiting(outbox);
+        message = take_waiting(outbox, now_us);
     }
     if (message == NULL) {
         return NULL;
@@ -263,10 +282,12 @@ static void apply(const Tweetmesh__V1__PublishReply *reply, size_t column, bool 
     job->open--;
 }
 
-static void apply_all(const struct outbox_message *message,
-                      const Tweetmesh__V1__PublishReply *reply, struct outbox_jobs *finished)
+/* Returns how many jobs have finished. */
+static size_t apply_all(const struct outbox_message *message,
+                        const Tweetmesh__V1__PublishReply *reply, struct outbox_jobs *finished)
 {
     size_t column = 0;
+    size_t count = 0;
     for (size_t i = 0; i < message->segment_count; i++) {
         const struct outbox_segment *segment = &message->segments[i];
         for (size_t k = segment->first; k < segment->end; k++) {
@@ -279,8 +300,10 @@ static void apply_all(const struct outbox_message *message,
         }
         if (segment->job->open == 0 && !segment->job->finished) {
             finish(segment->job, finished);
+            count++;
         }
     }
+    return count;
 }
 
 bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *reply, int64_t now_us,
@@ -300,7 +323,11 @@ bool outbox_reply(struct outbox *outbox, const Tweetmesh__V1__PublishReply *repl
     if (message->sequence > outbox->replied) {
         outbox->replied = message->sequence;
     }
-    apply_all(message, reply, finished);
+    size_t answered = apply_all(message, reply, finished);
+    if (outbox->in_flight_count == 0) {
+        gather_replied(&outbox->gather, answered, outbox->waiting_jobs, now_us - message->sent_us,
+                       now_us);
+    }
     *out_sent_us = message->sent_us;
     message_free(message);
     return true;
@@ -375,7 +402,7 @@ bool outbox_withdraw(struct outbox *outbox, struct publish_job *job)
         for (size_t i = job->next_event; i < job->events->count; i++) {
             outbox->waiting_count -= events_sends(job->events, i);
         }
-        TAILQ_REMOVE(&outbox->waiting, job, entry);
+        waiting_remove(outbox, job);
     }
     job->finished = true;
     return true;

@@ -7,6 +7,7 @@
 #ifndef API_OUTBOX_H
 #define API_OUTBOX_H
 
+#include "gather.h"
 #include "publish.h"
 #include "tweetmesh/v1/ingest.pb-c.h"
 
@@ -37,8 +38,9 @@ struct outbox_message {
     TAILQ_ENTRY(outbox_message) entry;
     uint64_t sequence;
     int64_t sent_us;
-    size_t event_count; /* that are sent: without those refused here */
-    bool resent;        /* an earlier stream may have delivered it */
+    int64_t gathered_us; /* that it has waited for the crowd */
+    size_t event_count;  /* that are sent: without those refused here */
+    bool resent;         /* an earlier stream may have delivered it */
     size_t segment_count;
     struct outbox_segment segments[];
 };
@@ -47,7 +49,9 @@ TAILQ_HEAD(outbox_messages, outbox_message);
 
 struct outbox {
     struct outbox_jobs waiting;
-    size_t waiting_count;             /* their events that are in no message yet */
+    size_t waiting_jobs;
+    size_t waiting_count; /* their events that are in no message yet */
+    struct gather gather;
     struct outbox_messages resend;    /* broken streams left these without an answer */
     struct outbox_messages in_flight; /* on the present stream, oldest first */
     size_t in_flight_count;
@@ -65,6 +69,9 @@ void outbox_add(struct outbox *outbox, struct publish_job *job, int64_t now_us);
  * flight. To be asked after each change, and every few milliseconds while something is in flight.
  * The message stays the outbox's. */
 struct outbox_message *outbox_take(struct outbox *outbox, int64_t now_us);
+/* When outbox_take() is to be asked again though nothing else has happened, because what waits then
+ * no longer waits for the crowd (gather.h); 0: that is not what it waits for. */
+int64_t outbox_due_us(const struct outbox *outbox);
 /* Views of a message's wire bytes, one per segment, in parts[0..segment_count). */
 void outbox_parts(const struct outbox_message *message, struct mesh_bytes *parts);
 

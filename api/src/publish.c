@@ -32,6 +32,7 @@ struct publish {
     uint8_t sequence[WIRE_SEQUENCE_SIZE_MAX];
 
     struct mesh_metric *batch_events;
+    struct mesh_metric *gathered;
     struct mesh_metric *roundtrip;
     struct mesh_metric *stream_up;
     struct mesh_metric *reconnects;
@@ -53,11 +54,13 @@ static bool send_next(struct publish *publish)
         mesh_bytes_of(publish->sequence, wire_write_sequence(publish->sequence, message->sequence));
     size_t count = 1 + message->segment_count;
     size_t event_count = message->event_count;
+    int64_t gathered_us = message->gathered_us;
     publish->sending = true;
     link_reserve(publish->link);
     pthread_mutex_unlock(&publish->mutex);
 
     mesh_metric_observe(publish->batch_events, event_count);
+    mesh_metric_observe_us(publish->gathered, gathered_us);
     MESH_FAILPOINT("api_before_send");
     link_send(publish->link, publish->parts, count);
     MESH_FAILPOINT("api_after_send");
@@ -188,6 +191,9 @@ struct publish *publish_new(const struct publish_options *options, struct mesh_e
     publish->down_since_us = mesh_clock_mono_us();
     publish->batch_events =
         mesh_histogram_count("tweetmesh_publish_batch_events", NULL, "Events in a gRPC message.");
+    publish->gathered =
+        mesh_histogram_seconds("tweetmesh_publish_gathered_seconds", NULL,
+                               "For how long a gRPC message waited for others to come with it.");
     publish->roundtrip = mesh_histogram_seconds("tweetmesh_publish_roundtrip_seconds", NULL,
                                                 "From sending a gRPC message to its reply.");
     publish->stream_up =
@@ -222,6 +228,23 @@ enum mesh_code publish_submit(struct publish *publish, struct publish_job *job)
     outbox_add(&publish->outbox, job, mesh_clock_mono_us());
     pump_and_unlock(publish);
     return MESH_OK;
+}
+
+int64_t publish_flush(struct publish *publish)
+{
+    int64_t wait_us = -1;
+    pthread_mutex_lock(&publish->mutex);
+    int64_t due_us = publish->up && !publish->sending ? outbox_due_us(&publish->outbox) : 0;
+    if (due_us > 0) {
+        int64_t left_us = due_us - mesh_clock_mono_us();
+        wait_us = left_us > 0 ? left_us : -1;
+    }
+    if (due_us == 0 || wait_us > 0) {
+        pthread_mutex_unlock(&publish->mutex);
+        return wait_us;
+    }
+    pump_and_unlock(publish);
+    return -1;
 }
 
 bool publish_withdraw(struct publish *publish, struct publish_job *job)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * publish: hands the events of requests to grpc-server over one bidirectional stream, in messages
- * that form by themselves: whatever gathers while a message is being sent, or two are on their way,
- * is the next message.
+ * that form by themselves: whatever gathers while a message is on its way is the next one, and
+ * what is about to come may be waited for (gather.h).
  *
- * Threads: publish_submit() and publish_withdraw() from any thread; neither blocks. A submitter
- * that finds neither sends itself, so that an event alone needs no wake-up; else the
- * completion-queue thread sends when the send before has ended or a reply has come.
+ * Threads: publish_submit(), publish_flush() and publish_withdraw() from any thread; none blocks. A
+ * submitter that finds no message on its way sends itself, so that an event alone needs no wake-up;
+ * else the completion-queue thread sends when the send before has ended or a reply has come.
  */
 #ifndef API_PUBLISH_H
 #define API_PUBLISH_H
@@ -56,6 +56,11 @@ struct publish *publish_new(const struct publish_options *options, struct mesh_e
  * release will be called. */
 MESH_MUST_CHECK
 enum mesh_code publish_submit(struct publish *publish, struct publish_job *job);
+
+/* To be called by a thread that has submitted jobs or was told of their end, before it sleeps:
+ * what waits for others to come with it is sent when it has waited for long enough. Returns after
+ * how many microseconds to call again if nothing happens; -1: no need. */
+int64_t publish_flush(struct publish *publish);
 
 /* Ends a job now: events without an outcome get DEADLINE_EXCEEDED if they were ever sent, else
  * UNAVAILABLE. False: it is finished already, done() was or will be called. */

@@ -120,6 +120,11 @@ void request_desk_init(struct request_desk *desk)
     limits_init(desk);
 }
 
+int64_t request_desk_flush(const struct request_desk *desk)
+{
+    return publish_flush(desk->publish);
+}
+
 unsigned request_desk_retry_after_s(const struct request_desk *desk, int64_t now_us)
 {
     unsigned within = atomic_load_explicit(&desk->admission.come_back, memory_order_relaxed);

@@ -66,6 +66,8 @@ struct request_desk {
 /* Creates the metrics and begins to look at how long events wait. */
 void request_desk_init(struct request_desk *desk);
 void request_desk_done(struct request_desk *desk);
+/* See publish_flush(). */
+int64_t request_desk_flush(const struct request_desk *desk);
 
 /* What Retry-After is to say in an answer at this moment. */
 unsigned request_desk_retry_after_s(const struct request_desk *desk, int64_t now_us);

@@ -287,6 +287,61 @@ static int group_teardown(void **state)
 
 #define AFRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* Ten requests are answered at once. Returns when. */
+static int64_t answer_crowd(void)
+{
+    for (int i = 0; i < 10; i++) {
+        (void)add(1, "");
+    }
+    const int64_t now_us = START_US + 500;
+    reply(take(10, START_US), 10, now_us);
+    return now_us;
+}
+
+static void test_who_was_answered_together_is_waited_for(void **state)
+{
+    (void)state;
+    const int64_t now_us = answer_crowd();
+    assert_int_equal(outbox_due_us(&outbox), 0); /* nothing waits */
+    for (int i = 0; i < 9; i++) {
+        (void)add(1, "");
+        assert_int_equal(take(0, now_us), 0);
+        assert_in_range(outbox_due_us(&outbox), now_us + 1, now_us + 2 * GATHER_ROUND_US_MAX);
+    }
+    (void)add(1, "");
+    assert_int_equal(outbox_due_us(&outbox), 0); /* it waits for nobody: all are here */
+    (void)take(10, now_us);
+}
+
+static void test_who_does_not_come_is_not_waited_for_longer(void **state)
+{
+    (void)state;
+    (void)answer_crowd();
+    (void)add(1, "");
+    const int64_t due_us = outbox_due_us(&outbox);
+    assert_int_equal(take(0, due_us - 1), 0);
+    (void)take(1, due_us);
+}
+
+static void test_a_full_message_waits_for_nobody(void **state)
+{
+    (void)state;
+    const int64_t now_us = answer_crowd();
+    (void)add(MESH_EVENT_COUNT_MAX, "");
+    (void)take(MESH_EVENT_COUNT_MAX, now_us);
+}
+
+static void test_what_is_withdrawn_is_waited_for_by_nobody(void **state)
+{
+    (void)state;
+    (void)answer_crowd();
+    struct order *order = add(1, "");
+    assert_true(outbox_withdraw(&outbox, &order->job));
+    drop(order);
+    assert_int_equal(outbox_due_us(&outbox), 0);
+    assert_int_equal(outbox.waiting_jobs, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +354,10 @@ int main(void)
         AFRESH(test_half_a_job_that_is_withdrawn_does_not_count),
         AFRESH(test_what_is_resent_does_not_gather),
         AFRESH(test_no_more_in_flight_than_the_table_holds),
+        AFRESH(test_who_was_answered_together_is_waited_for),
+        AFRESH(test_who_does_not_come_is_not_waited_for_longer),
+        AFRESH(test_a_full_message_waits_for_nobody),
+        AFRESH(test_what_is_withdrawn_is_waited_for_by_nobody),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -182,6 +182,7 @@ static void sleep_for(const struct loop *loop, int ms, int64_t us)
         return;
     }
     const struct timespec until = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    /* A kernel without it (before 5.11) makes the few rounds until then come at once. */
     (void)epoll_pwait2(loop->poll, events, 2, &until, NULL);
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void test_outcomes_find_their_events(void **state)
 {
@@ -157,6 +158,45 @@ static void test_messages_without_an_answer_hold_others_back_for_a_while_only(vo
     }
 }
 
+/* Sends a crowd, then one who is alone. Returns how long he is to wait; -1: he did not, for the
+ * crowd's last message was a small one. */
+static int64_t one_after_a_crowd(struct publish *publish, struct order *alone)
+{
+    struct order orders[40];
+    for (size_t i = 0; i < MESH_COUNT_OF(orders); i++) {
+        order_init(&orders[i], GOOD);
+    }
+    for (size_t i = 0; i < MESH_COUNT_OF(orders); i++) {
+        order_submit(publish, &orders[i]);
+    }
+    for (size_t i = 0; i < MESH_COUNT_OF(orders); i++) {
+        order_expect_done(&orders[i]);
+        events_done(&orders[i].events);
+    }
+    order_init(alone, GOOD);
+    order_submit(publish, alone);
+    return publish_flush(publish);
+}
+
+static void test_who_waits_for_a_crowd_goes_when_it_does_not_come(void **state)
+{
+    struct publish_fixture *fixture = *state;
+    struct order alone;
+    int64_t wait_us = one_after_a_crowd(fixture->publish, &alone);
+    for (int i = 0; i < 100 && wait_us < 0; i++) {
+        order_expect_done(&alone);
+        events_done(&alone.events);
+        wait_us = one_after_a_crowd(fixture->publish, &alone);
+    }
+    assert_in_range(wait_us, 1, 2 * GATHER_ROUND_US_MAX);
+    assert_int_equal(atomic_load(&alone.done), 0);
+    nanosleep(&(struct timespec){.tv_nsec = (long)wait_us * 1000}, NULL);
+    assert_int_equal(publish_flush(fixture->publish), -1);
+    order_expect_done(&alone);
+    assert_int_equal(publish_flush(fixture->publish), -1);
+    events_done(&alone.events);
+}
+
 /* Another build of Abseil may not have these checks, or name the function otherwise. */
 static void test_abseil_can_be_told(void **state)
 {
@@ -179,6 +219,7 @@ int main(void)
         WITH_SERVER(test_large_jobs_are_split),
         WITH_SERVER(test_replies_may_come_in_any_order),
         WITH_SERVER(test_messages_without_an_answer_hold_others_back_for_a_while_only),
+        WITH_SERVER(test_who_waits_for_a_crowd_goes_when_it_does_not_come),
     };
     return cmocka_run_group_tests(tests, publish_fixture_group_setup,
                                   publish_fixture_group_teardown);

@@ -78,7 +78,9 @@ def test_a_killed_consumer_is_known_again_by_its_instance_id(make_mesh) -> None:
 def test_a_consumer_with_an_instance_id_says_goodbye(make_mesh) -> None:
     """Only a kill leaves its partitions waiting for it; SIGTERM gives them to the others at once."""
     mesh = make_mesh(settings=LONG_SESSION)
-    second = mesh.add("kafka-consumer-2")
+    second = mesh.mesh.add_program("kafka-consumer-2", {})
+    second.launch()
+    second.wait_ready(60)  # the first one hears of it with its next heartbeat, after a third of a session
     crowd = Crowd([mesh.http_port], "/input", tweets(2000), "goodbye", workers=4).start()
     wait_for("the second one archives", lambda: archived_by(second) > 0, 60)
     assert second.stop() == 0

@@ -232,13 +232,9 @@ enum mesh_code publish_submit(struct publish *publish, struct publish_job *job)
 
 int64_t publish_flush(struct publish *publish)
 {
-    int64_t wait_us = -1;
     pthread_mutex_lock(&publish->mutex);
     int64_t due_us = publish->up && !publish->sending ? outbox_due_us(&publish->outbox) : 0;
-    if (due_us > 0) {
-        int64_t left_us = due_us - mesh_clock_mono_us();
-        wait_us = left_us > 0 ? left_us : -1;
-    }
+    int64_t wait_us = due_us == 0 ? -1 : due_us - mesh_clock_mono_us();
     if (due_us == 0 || wait_us > 0) {
         pthread_mutex_unlock(&publish->mutex);
         return wait_us;
